@@ -1,0 +1,197 @@
+"""`Operator`: a constant sparse matrix over graph nodes that multiplies node features, fast and with gradients.
+
+Which matrix it is (random walk, GCN-normalised, Laplacian) is decided in `stgnn.graph.graph`.
+
+Axes: G blocks (samples, entries, or both), N graph nodes, M columns.
+"""
+
+import warnings
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from stgnn.errors import InputError
+
+# Where one dense product overtakes the sparse one, as a share of non-zeros, measured on a CPU with 32 blocks of 64
+# columns: float32 at 0.25 to 0.4 whatever the number of nodes (50 to 2,000); bfloat16 with AMX, copies included, at
+# 0.2 (207 nodes) to 0.05 (2,000). Road networks (METR-LA: 0.04) stay sparse, complete graphs become dense.
+DENSE_ABOVE = 0.25
+DENSE_ABOVE_REDUCED = 0.10
+# A GPU launches one dense product sooner than a sparse one gathers, up to about this many nodes.
+DENSE_NODES_ON_GPU = 1_000
+# One CSR product serves as many blocks as keep its index in the cache.
+ENTRIES_AT_ONCE = {"cpu": 1_000_000, "cuda": 32_000_000}
+# Fewer columns than this are folded together with the blocks: [G, N, M] -> [N, G*M].
+NARROW = 16
+REDUCED = (torch.bfloat16, torch.float16)
+
+
+class Operator:
+    """A constant N x N matrix, kept once in float64 and cast, moved and transposed on first use.
+
+    `operator @ x` takes x `[..., N, M]` of any floating type and device, follows it, and is differentiable
+    in x (the backward pass multiplies by the stored transpose).
+    """
+
+    def __init__(
+        self, row: NDArray[np.int64], column: NDArray[np.int64], value: NDArray[np.float64], num_nodes: int
+    ) -> None:
+        """Entries `value[i]` at (row[i], column[i]); entries at the same place add up."""
+        place, inverse = np.unique(row * num_nodes + column, return_inverse=True)
+        self.num_nodes = num_nodes
+        self.row, self.column = np.divmod(place, max(num_nodes, 1))
+        self.value = np.zeros(len(place))
+        np.add.at(self.value, inverse, value)
+        self._forms: dict[Any, Tensor] = {}
+
+    @cached_property
+    def T(self) -> "Operator":
+        """The transposed operator."""
+        transposed = Operator(self.column, self.row, self.value, self.num_nodes)
+        transposed.__dict__["T"] = self
+        return transposed
+
+    @cached_property
+    def density(self) -> float:
+        """Non-zero entries over N^2."""
+        return len(self.value) / max(self.num_nodes**2, 1)
+
+    def to_dense(self) -> NDArray[np.float64]:
+        """The matrix as a float64 array `[N, N]`."""
+        matrix = np.zeros((self.num_nodes, self.num_nodes))
+        matrix[self.row, self.column] = self.value
+        return matrix
+
+    def __matmul__(self, x: Tensor) -> Tensor:
+        if x.dim() < 2 or x.shape[-2] != self.num_nodes or not x.is_floating_point():
+            raise InputError(
+                "operator @ x",
+                f"x is {x.dtype} of shape {tuple(x.shape)}, expected floating point [..., {self.num_nodes}, M]",
+                "the graph nodes are the last axis but one",
+            )
+        return cast("Callable[..., Tensor]", _Product.apply)(self, x)
+
+    def hop(
+        self, source_GNM: Tensor, target_GNM: Tensor, add: bool = False, precision: torch.dtype | None = None
+    ) -> None:
+        """Write (or with `add` add) the product of each block into `target`, without recording a gradient.
+
+        Both may be column slices of wider buffers. `precision` bfloat16 or float16 permits a product in that
+        type where it is the faster one; the buffers keep theirs.
+        """
+        dense = self.is_dense(source_GNM.device, precision or source_GNM.dtype)
+        narrow = source_GNM.shape[0] > 1 and source_GNM.shape[2] < NARROW
+        if dense or narrow:
+            self._folded_hop(source_GNM, target_GNM, add, dense, precision if dense else None)
+        elif _sparse_dtype(source_GNM) != source_GNM.dtype:
+            self._widened_hop(source_GNM, target_GNM, add)
+        else:
+            self._blockwise_hop(source_GNM, target_GNM, add)
+
+    def is_dense(self, device: torch.device, dtype: torch.dtype) -> bool:
+        """Whether a product in this type on this device runs on the dense form."""
+        if device.type != "cpu" and self.num_nodes <= DENSE_NODES_ON_GPU:
+            return True
+        return self.density > (DENSE_ABOVE_REDUCED if dtype in REDUCED else DENSE_ABOVE)
+
+    def _folded_hop(
+        self, source: Tensor, target: Tensor, add: bool, dense: bool, precision: torch.dtype | None
+    ) -> None:
+        """One product for all blocks: [G, N, M] -> [N, G*M], whose copies a wide or a dense product repays."""
+        blocks, nodes, columns = source.shape
+        dtype = (precision or source.dtype) if dense else _sparse_dtype(source)
+        x_NGM = torch.empty(nodes, blocks, columns, dtype=dtype, device=source.device)
+        x_NGM.copy_(source.transpose(0, 1))
+        x_NM, y_NM = x_NGM.flatten(1), torch.empty_like(x_NGM).flatten(1)
+        if dense:
+            torch.mm(self._dense(source.device, dtype), x_NM, out=y_NM)
+        else:
+            _multiply(self._blocks(source.device, dtype, 1), x_NM, y_NM, False)
+        y_GNM = y_NM.view_as(x_NGM).transpose(0, 1)
+        target.add_(y_GNM) if add else target.copy_(y_GNM)
+
+    def _widened_hop(self, source: Tensor, target: Tensor, add: bool) -> None:
+        """MKL's sparse product knows no 16-bit types: multiply in float32."""
+        result = torch.empty(target.shape, dtype=_sparse_dtype(source), device=source.device)
+        self._blockwise_hop(source.to(result.dtype), result, False)
+        target.add_(result) if add else target.copy_(result)
+
+    def _blockwise_hop(self, source: Tensor, target: Tensor, add: bool) -> None:
+        """One product with the block-diagonal matrix of as many blocks as fit ENTRIES_AT_ONCE.
+
+        Measured against folding on a CPU at 64 columns: equal on 207 nodes, 1.4x faster on 2,716 (a block's
+        rows stay in the L2 cache), and it writes straight into column slices of the caller's buffer.
+        """
+        most = max(1, ENTRIES_AT_ONCE.get(source.device.type, 1_000_000) // max(len(self.value), 1))
+        count = source.shape[0]
+        if count > most:
+            rounds = -(-count // most)
+            for x, y in zip(source.tensor_split(rounds), target.tensor_split(rounds), strict=True):
+                self._blockwise_hop(x, y, add)
+            return
+        matrix = self._blocks(source.device, source.dtype, count)
+        _multiply(matrix, source.flatten(0, 1), target.view(-1, target.shape[2]), add)
+
+    def _dense(self, device: torch.device, dtype: torch.dtype) -> Tensor:
+        key = (device, dtype)
+        if key not in self._forms:
+            self._forms[key] = torch.from_numpy(self.to_dense()).to(device=device, dtype=dtype)
+        return self._forms[key]
+
+    def _blocks(self, device: torch.device, dtype: torch.dtype, count: int) -> Tensor:
+        """The block-diagonal CSR matrix of `count` copies (int32: MKL converts int64 indices on every call)."""
+        key = (device, dtype, count)
+        if key not in self._forms:
+            self._forms[key] = self._block_diagonal(count).to(device=device, dtype=dtype)
+        return self._forms[key]
+
+    def _block_diagonal(self, count: int) -> Tensor:
+        entries, nodes = len(self.value), self.num_nodes
+        length = np.bincount(self.row, minlength=nodes)
+        crow = np.concatenate([[0], np.cumsum(np.tile(length, count))])
+        column = np.tile(self.column, count) + np.repeat(np.arange(count) * nodes, entries)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # "sparse CSR support is in beta state"
+            return torch.sparse_csr_tensor(
+                torch.from_numpy(crow.astype(np.int32)),
+                torch.from_numpy(column.astype(np.int32)),
+                torch.from_numpy(np.tile(self.value, count)),
+                size=(count * nodes, count * nodes),
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = ("num_nodes", "row", "column", "value")
+        return {name: getattr(self, name) for name in kept} | {"_forms": {}}
+
+    def __repr__(self) -> str:
+        return f"Operator({self.num_nodes} graph nodes, {len(self.value)} entries)"
+
+
+def _sparse_dtype(x: Tensor) -> torch.dtype:
+    """The type in which a sparse product with x is possible."""
+    return torch.float32 if x.dtype in REDUCED and x.device.type == "cpu" else x.dtype
+
+
+def _multiply(matrix: Tensor, x: Tensor, y: Tensor, add: bool) -> None:
+    # addmm and not mm: mm(out=) allocates a zero matrix first, which takes as long as the product itself
+    torch.addmm(y, matrix, x, beta=1 if add else 0, out=y)
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, operator: Operator, x: Tensor) -> Tensor:
+        ctx.operator = operator
+        y = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+        if x.numel():
+            x_GNM = x.reshape(-1, *x.shape[-2:])
+            operator.hop(x_GNM, y.view(x_GNM.shape))
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
+        return None, ctx.operator.T @ gradient

@@ -1,0 +1,136 @@
+"""What every forecaster is: the shape of its task, its inputs and its output.
+
+The models live in the files beside this one; how one is made from its settings lives in `build`.
+
+Axes: B batch, T past entries, H future entries (horizon), N graph nodes, C input channels
+(features first, then calendar channels), F output features, K the two calendar columns.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from stgnn.errors import InputError
+from stgnn.graph.graph import Graph
+
+
+@dataclass(frozen=True)
+class TaskShape:
+    """The sizes that a task fixes for every model trained on it."""
+
+    input_len: int  # T
+    horizon: int  # H
+    num_nodes: int  # N
+    num_inputs: int  # C: the features and the calendar channels
+    num_outputs: int  # F: the features alone
+
+    def __post_init__(self) -> None:
+        require_positive(**vars(self))
+        if self.num_outputs > self.num_inputs:
+            raise InputError(
+                "task",
+                f"{self.num_outputs} features to forecast but only {self.num_inputs} input channels",
+                "the input channels are the features followed by the calendar channels",
+            )
+
+
+class Forecaster(nn.Module):
+    """Maps a window of past entries to the entries that follow, for all graph nodes at once.
+
+    A subclass adds its settings as annotated keyword-only arguments (`build_model` checks names and
+    types against them), starts with `super().__init__(shape, graph)` and implements `forward`.
+    Every parameter must take part in every training step: distributed training waits for all gradients.
+    """
+
+    def __init__(self, shape: TaskShape, graph: Graph) -> None:
+        super().__init__()
+        if graph.num_nodes != shape.num_nodes:
+            raise InputError(
+                "graph", f"has {graph.num_nodes} graph nodes but the signal has {shape.num_nodes}"
+            )
+        self.shape, self.graph = shape, graph
+
+    def forward(
+        self,
+        x_BTNC: Tensor,
+        *,
+        calendar_BHK: Tensor | None = None,
+        target_BHNF: Tensor | None = None,
+        step: int = 0,
+    ) -> Tensor:
+        """Return the forecast `[B, H, N, F]` in scaled units, in the dtype of `x_BTNC`.
+
+        Args:
+            x_BTNC: scaled features, then calendar channels, of the past entries.
+            calendar_BHK: time of day in [0, 1) and day of week 0..6 of the future entries; None when
+                the dataset has no dates.
+            target_BHNF: scaled future entries without NaN, for training by scheduled sampling only.
+            step: optimiser steps done so far, for schedules inside a model.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def expect_window(self, x_BTNC: Tensor) -> None:
+        """Raise `InputError` unless the window has the task's sizes; call it first in `forward`."""
+        shape = self.shape
+        expected = (shape.input_len, shape.num_nodes, shape.num_inputs)
+        if x_BTNC.dim() != 4 or tuple(x_BTNC.shape[1:]) != expected:
+            sizes = ", ".join(str(size) for size in expected)
+            raise InputError(
+                "x_BTNC",
+                f"has shape {list(x_BTNC.shape)}, expected [batch, {sizes}]",
+                "give [batch, input_len, graph nodes, features + calendar channels]",
+            )
+
+
+class Scales(Protocol):
+    """The part of `stgnn.data.scaler.Scaler` that a fitted model needs."""
+
+    def scale(self, values: Tensor, /) -> Tensor:
+        """Return raw `values [..., F]` in scaled units."""
+
+
+class FittedForecaster(Forecaster):
+    """A forecaster without gradients: `fit` reads the training rows once, buffers hold the result."""
+
+    def fit(
+        self,
+        store_rows: Callable[[int, int], NDArray[np.float32]],
+        calendar: NDArray[np.float32] | None,
+        train_rows: range,
+        scaler: Scales,
+        null_value: float | None,
+    ) -> None:
+        """Set the buffers from the rows of the training windows.
+
+        Args:
+            store_rows: `store_rows(start, stop)` gives the raw entries `[rows, N, F]`.
+            calendar: `[all rows, 2]` time of day and day of week, or None without dates.
+            train_rows: the contiguous rows that training windows touch.
+            scaler: turns raw values into the scaled units of the forecast; on the model's device.
+            null_value: the raw value (0.0, nan, ...) that marks a missing one, if any does.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no fit")
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
+        # What is fitted sets the buffers' sizes, so an unfitted model takes those of the checkpoint.
+        for name, buffer in self.named_buffers(recurse=False):
+            saved = state_dict.get(prefix + name)
+            if isinstance(saved, Tensor):
+                setattr(self, name, buffer.new_empty(saved.shape))
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def require_positive(**settings: int) -> None:
+    """Raise `InputError` naming the first setting below 1."""
+    for name, value in settings.items():
+        if value < 1:
+            raise InputError(name, f"is {value}", "give a whole number of at least 1")
+
+
+def split_horizon(y_BNM: Tensor, shape: TaskShape) -> Tensor:
+    """Cut the `horizon * F` channels of a direct head into the forecast `[B, H, N, F]`."""
+    return y_BNM.reshape(*y_BNM.shape[:2], shape.horizon, shape.num_outputs).transpose(1, 2)

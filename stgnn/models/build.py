@@ -1,0 +1,106 @@
+"""From a run's model settings to a `Forecaster`: imports its class, checks the settings against it.
+
+Any importable class will do, so a model in a user's own package needs no registration here.
+"""
+
+import difflib
+import importlib
+import inspect
+import types
+from collections.abc import Iterable, Mapping
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from stgnn.errors import InputError
+from stgnn.graph.graph import Graph
+from stgnn.models.base import Forecaster, TaskShape
+
+
+def build_model(model_settings: Mapping[str, Any], shape: TaskShape, graph: Graph) -> Forecaster:
+    """Build the forecaster that a resolved run declares under `model:`.
+
+    Args:
+        model_settings: `class` (dotted path), `settings` (keyword arguments of that class) and `name`
+            (for messages), as in an entry of config/models.yaml.
+        shape: the task's sizes.
+        graph: the dataset's graph.
+
+    Raises:
+        InputError: the class cannot be imported or is no Forecaster; a setting is unknown, missing, of a
+            wrong type or value.
+    """
+    name = model_settings.get("name", model_settings.get("class", "?"))
+    try:
+        model_class = find_class(model_settings.get("class"))
+        settings = model_settings.get("settings") or {}
+        _check_settings(model_class, settings)
+        return model_class(shape, graph, **settings)
+    except InputError as error:
+        raise InputError(f"model {name}: {error.where}", error.problem, error.todo) from error
+
+
+def find_class(dotted_path: Any) -> type[Forecaster]:
+    """Import the forecaster class at `package.module.Class`, or raise `InputError`."""
+    module_path, _, class_name = str(dotted_path or "").rpartition(".")
+    if not module_path:
+        raise InputError("class", f"found {dotted_path!r}", "give the dotted path package.module.Class")
+    module = _import_module(module_path)
+    found = getattr(module, class_name, None)
+    if isinstance(found, type) and issubclass(found, Forecaster):
+        return found
+    if found is not None:
+        raise InputError("class", f"{dotted_path} is not a stgnn.models.base.Forecaster", "subclass it")
+    classes = [key for key, value in vars(module).items() if isinstance(value, type)]
+    raise InputError("class", f"{module_path} has no {class_name}", _nearest(class_name, classes))
+
+
+def setting_types(model_class: type[Forecaster]) -> dict[str, Any]:
+    """Return the settings that a forecaster class takes and the annotated type of each."""
+    hints = get_type_hints(model_class.__init__)
+    parameters = inspect.signature(model_class.__init__).parameters.values()
+    return {p.name: hints.get(p.name, Any) for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def _import_module(module_path: str) -> types.ModuleType:
+    try:
+        return importlib.import_module(module_path)
+    except ModuleNotFoundError as error:
+        # A module that the user's file imports in vain is their traceback to read, not a wrong path.
+        if error.name is None or not f"{module_path}.".startswith(f"{error.name}."):
+            raise
+        todo = "check the spelling, or install the package or add its folder to PYTHONPATH"
+        raise InputError("class", f"there is no module {error.name}", todo) from error
+
+
+def _check_settings(model_class: type[Forecaster], settings: Mapping[str, Any]) -> None:
+    expected = setting_types(model_class)
+    for key, value in settings.items():
+        if key not in expected:
+            raise InputError(
+                f"settings.{key}", f"is unknown to {model_class.__name__}", _nearest(key, expected)
+            )
+        if not _is_of_type(value, expected[key]):
+            wanted = getattr(expected[key], "__name__", str(expected[key]))
+            raise InputError(f"settings.{key}", f"found {value!r}, expected {wanted}")
+    required = inspect.signature(model_class.__init__).parameters
+    for key in expected:
+        if key not in settings and required[key].default is inspect.Parameter.empty:
+            raise InputError(f"settings.{key}", "is missing", f"{model_class.__name__} needs it")
+
+
+def _is_of_type(value: Any, expected: Any) -> bool:
+    """Check plain types and unions of them; other annotations are left to the model."""
+    if get_origin(expected) in (Union, types.UnionType):
+        return any(_is_of_type(value, member) for member in get_args(expected))
+    if expected in (int, float) and isinstance(value, bool):  # a bool is an int to Python
+        return False
+    if expected is float:
+        return isinstance(value, int | float)
+    return not isinstance(expected, type) or isinstance(value, expected)
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.4)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"known: {', '.join(names)}" if names else "it takes no settings"

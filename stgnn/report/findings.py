@@ -1,0 +1,161 @@
+"""What the numbers say, in sentences: the best model, what index-batching saves, whether batchings agree.
+
+Each sentence states its own numbers; none is written without the runs to support it.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from stgnn.report.rows import RUN_KEYS, Group, Quantity, group_runs
+from stgnn.report.summary import LEVEL, Summary, format_digits, format_summary, p_value
+
+MATERIALISED = "materialised"  # the classic way that the others are compared with
+ACCURACIES = ("mae", "rmse", "mape")
+MEMORY = Quantity("max_private_mem", "", None)
+
+
+class Finding(NamedTuple):
+    """What a finding is about (a dataset, a way to batch) and a sentence or two that say it."""
+
+    about: str
+    text: str
+
+    @classmethod
+    def of(cls, about: str, text: str) -> "Finding":
+        """A finding whose numbers stay on one line with their spread and unit."""
+        return cls(about, re.sub(r"(?<=\d) (?=[±%]|MB)|(?<=±) ", "\u00a0", text))
+
+
+def find(frame: pd.DataFrame, baseline: Mapping[str, Any] | None) -> list[Finding]:
+    """Return the key findings over the rows of `runs.csv`."""
+    return [*_best_models(frame, baseline), *_memory(frame), *_equality(frame)]
+
+
+def _best_models(frame: pd.DataFrame, baseline: Mapping[str, Any] | None) -> Iterator[Finding]:
+    error = Quantity("mae", "test", None)
+    groups = group_runs(frame, RUN_KEYS, [error], "findings")
+    for dataset in dict.fromkeys(group.names["dataset"] for group in groups):
+        ranking = _ranking([group for group in groups if group.names["dataset"] == dataset])
+        if len(ranking) < 2:
+            continue
+        (name, best), (runner_up, second) = ranking[:2]
+        unit = next((group.units[0] for group in groups if group.names["dataset"] == dataset), "")
+        text = (
+            f"{name} has the lowest test MAE, {_with_unit(best, unit)}, "
+            f"{_percent_below(best, second)} below {runner_up} ({format_summary(second)}); "
+            f"{_verdict(best, second)}."
+        )
+        base = str((baseline or {}).get("model"))
+        against = dict(ranking).get(base) if base not in (name, runner_up) else None
+        yield Finding.of(
+            dataset, text + (f" It is {_percent_below(best, against)} below {base}." if against else "")
+        )
+
+
+def _ranking(groups: Sequence[Group]) -> list[tuple[str, Summary]]:
+    """Each model with its best way of training, best model first."""
+    best: dict[str, Summary] = {}
+    for group in groups:
+        summary, model = group.summaries[0], group.names["model"]
+        if summary and (model not in best or summary.mean < best[model].mean):
+            best[model] = summary
+    return sorted(best.items(), key=lambda item: item[1].mean)
+
+
+def _verdict(best: Summary, second: Summary) -> str:
+    p = p_value(best, second)
+    if p is None:
+        return "with one seed the noise is unknown, so this may be chance"
+    if not best.noise and not second.noise:
+        return "neither varies with the seed"
+    test = f"Welch's t-test over the seeds: p {f'= {p:.2g}' if p >= 0.001 else '< 0.001'}"
+    if p >= LEVEL:
+        return f"this may be chance ({test})"
+    return f"the difference is significant at the 5 % level ({test})"
+
+
+def _memory(frame: pd.DataFrame) -> Iterator[Finding]:
+    if MEMORY.metric not in set(frame["metric"]):
+        return
+    groups = group_runs(frame, RUN_KEYS, [MEMORY], "findings")
+    for dataset in dict.fromkeys(group.names["dataset"] for group in groups):
+        here = [group for group in groups if group.names["dataset"] == dataset and group.summaries[0]]
+        for batching in dict.fromkeys(group.names["batching"] for group in here):
+            pairs = list(_pairs(here, batching))
+            if pairs and batching != MATERIALISED:
+                yield Finding.of(dataset, _memory_sentence(batching, pairs))
+
+
+def _pairs(groups: Sequence[Group], batching: str) -> Iterator[tuple[str, float, float]]:
+    """Model, memory of `batching`, memory of the materialised windows (MB), where a model has both."""
+    classic = {_setting(group): group for group in groups if group.names["batching"] == MATERIALISED}
+    for group in groups:
+        other = classic.get(_setting(group))
+        if group.names["batching"] == batching and other:
+            ours, theirs = group.summaries[0], other.summaries[0]
+            if ours and theirs and theirs.mean > 0:
+                yield group.names["model"], ours.mean, theirs.mean
+
+
+def _setting(group: Group) -> tuple[str, str, str]:
+    return group.names["dataset"], group.names["model"], group.names["workers"]
+
+
+def _memory_sentence(batching: str, pairs: Sequence[tuple[str, float, float]]) -> str:
+    model, ours, theirs = max(pairs, key=lambda pair: pair[2])
+    text = (
+        f"{batching} batching peaks at {ours:,.0f} MB of private memory where materialised windows "
+        f"need {theirs:,.0f} MB ({model}), {_change(ours / theirs)}"
+    )
+    least, most = (_change(pick(ours / theirs for _, ours, theirs in pairs)) for pick in (max, min))
+    return text + (f"; over {len(pairs)} models, from {least} to {most}." if least != most else ".")
+
+
+def _equality(frame: pd.DataFrame) -> Iterator[Finding]:
+    scored = frame[frame["metric"].isin(ACCURACIES) & (frame["split"] != "")]
+    same = ["dataset", "model", "workers", "seed", "split", "horizon", "metric"]
+    classic = scored[scored["batching"] == MATERIALISED]
+    for batching in dict.fromkeys(scored["batching"]):
+        pairs = scored[scored["batching"] == batching].merge(classic, on=same, suffixes=("", "_classic"))
+        if batching != MATERIALISED and len(pairs):
+            yield Finding.of(f"{batching} and {MATERIALISED}", _equality_sentence(pairs))
+
+
+def _equality_sentence(pairs: pd.DataFrame) -> str:
+    both_missing = pairs["value"].isna() & pairs["value_classic"].isna()
+    pairs = pairs.assign(equal=(pairs["value"] == pairs["value_classic"]) | both_missing)
+    runs = pairs.groupby(["dataset", "model", "workers", "seed"], sort=False)["equal"].all()
+    if runs.all():
+        return (
+            f"MAE, RMSE and MAPE are equal to the last bit in all {len(runs)} pairs of runs of equal seed, "
+            "on every split and at every forecast step."
+        )
+    errors = pairs[(pairs["metric"] == "mae") & ~pairs["equal"]]
+    text = f"they differ in {int((~runs).sum())} of {len(runs)} pairs of runs of equal seed"
+    if errors.empty:
+        return f"{text}, though never in MAE."
+    gaps = (errors["value"] - errors["value_classic"]).abs()
+    if gaps.isna().all():
+        return f"{text}: one of each has no MAE."
+    worst = errors.iloc[int(gaps.to_numpy().argmax())]
+    where = f"{worst['dataset']}, {worst['model']}, seed {worst['seed']}"
+    return (
+        f"{text}; the largest difference of an MAE is {gaps.max():.2g} {worst['unit']}".rstrip()
+        + f" ({where})."
+    )
+
+
+def _with_unit(summary: Summary, unit: str) -> str:
+    return f"{format_summary(summary)} {unit}".rstrip()
+
+
+def _percent_below(summary: Summary, other: Summary) -> str:
+    return f"{format_digits(100 * (1 - summary.mean / other.mean), 2)} %" if other.mean else "not at all"
+
+
+def _change(ratio: float) -> str:
+    percent = format_digits(round(100 * abs(1 - ratio), 1), 2)
+    return f"{percent} % {'less' if ratio <= 1 else 'more'}"

@@ -1,0 +1,62 @@
+"""What each recorded metric is called, counted in, and which way is better. No values live here.
+
+Accuracies compare models on one dataset; costs (time, memory) compare ways to train one model,
+since the cheapest of all models is always the one that learns nothing.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Direction = Literal["lower", "higher", ""]  # "" where neither is better
+
+DATA_UNITS = "data"  # stands for the units of the dataset's own values (mph, cases, ...)
+ARROW: dict[Direction, str] = {"lower": "↓", "higher": "↑", "": ""}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measured quantity: its printed name, unit, better direction, and whether it is a cost."""
+
+    label: str
+    unit: str = ""
+    better: Direction = ""
+    cost: bool = False
+
+    @property
+    def most_decimals(self) -> int:
+        """How many decimals are worth printing: no clock or memory sample of a run is good to a third."""
+        return 2 if self.cost else 9
+
+
+METRICS: dict[str, Metric] = {
+    "mae": Metric("MAE", DATA_UNITS, "lower"),
+    "rmse": Metric("RMSE", DATA_UNITS, "lower"),
+    "mape": Metric("MAPE", "%", "lower"),
+    "t_mae": Metric("Training MAE", DATA_UNITS, "lower"),
+    "v_mae": Metric("Validation MAE", DATA_UNITS, "lower"),
+    "count": Metric("Values scored"),
+    "parameters": Metric("Parameters"),
+    "epochs": Metric("Epochs"),
+    "best_epoch": Metric("Best epoch"),
+    "preprocessing": Metric("Preprocessing", "s", "lower", cost=True),
+    "training": Metric("Training", "s", "lower", cost=True),
+    "total": Metric("Runtime", "s", "lower", cost=True),
+    "windows_per_second": Metric("Throughput", "windows/s", "higher", cost=True),
+    "max_system_mem": Metric("Peak memory", "MB", "lower", cost=True),
+    "max_private_mem": Metric("Peak private memory", "MB", "lower", cost=True),
+    "max_shared_mem": Metric("Peak shared memory", "MB", "lower", cost=True),
+    "max_gpu_mem": Metric("Peak GPU memory", "MB", "lower", cost=True),
+    "system_memory_total": Metric("Machine memory", "MB"),
+    "gpu_memory_total": Metric("GPU memory", "MB"),
+}
+
+
+def metric_of(name: str) -> Metric:
+    """Return what is known of `name`; a column nobody described is shown as it is, without direction."""
+    return METRICS.get(name, Metric(name))
+
+
+def unit_of(name: str, data_units: str) -> str:
+    """Return the unit of metric `name` on a dataset whose values are in `data_units`."""
+    unit = metric_of(name).unit
+    return data_units if unit == DATA_UNITS else unit

@@ -1,0 +1,180 @@
+"""Reads the result files of one run, whoever wrote them, and refuses what is missing or broken.
+
+Nothing is averaged or drawn here.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from stgnn.errors import InputError
+
+RETRAIN = "train this run again"
+IDENTITY = {"dataset": str, "model": str, "batching": str, "workers": int, "seed": int, "run": str}
+SCORES = ("count", "mae", "rmse", "mape")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One run as its result files tell it: who it is, `metrics.json`, and the one row of `stats.csv`."""
+
+    folder: Path
+    dataset: str
+    model: str
+    batching: str
+    workers: int
+    seed: int
+    run: str  # the folder's name, content-addressed
+    units: str  # of the dataset's values; "" when it has none
+    scores: Mapping[str, Any]  # metrics.json
+    stats: Mapping[str, float]  # the numeric columns of stats.csv, NaN where a cell is empty
+    device: str  # what stats.csv says it ran on; "" when it does not
+
+    @property
+    def label(self) -> str:
+        """How a person names this run."""
+        workers = f", {self.workers} workers" if self.workers > 1 else ""
+        return f"{self.dataset}, {self.model}, {self.batching}{workers}, seed {self.seed}"
+
+
+def read_run(folder: Path) -> RunResult:
+    """Read `metrics.json` and `stats.csv` of one run.
+
+    Raises InputError naming the file when one is missing, is not what it should be, or lacks a key.
+    """
+    path = folder / "metrics.json"
+    scores = _read_json(path)
+    for key, kind in IDENTITY.items():
+        _require(path, key, scores.get(key), kind)
+    _require(path, "splits", scores.get("splits"), dict)
+    for split, values in scores["splits"].items():
+        _check_split(path, split, values)
+    stats, device = _read_stats(folder / "stats.csv")
+    identity = {key: scores[key] for key in IDENTITY}
+    return RunResult(
+        folder=folder, units=scores.get("units") or "", scores=scores, stats=stats, device=device, **identity
+    )
+
+
+def read_runs(folders: Sequence[Path]) -> list[RunResult]:
+    """Read each run once, in the order given."""
+    return [read_run(folder) for folder in dict.fromkeys(folders)]
+
+
+def read_epochs(folder: Path) -> pd.DataFrame:
+    """Return `per_epoch_stats.csv`: epoch, runtime (s), t_mae, v_mae, ...; no rows without epochs."""
+    path = folder / "per_epoch_stats.csv"
+    epochs = _read_numbers(path, ("epoch", "runtime", "t_mae", "v_mae"))
+    twice = epochs["epoch"][epochs["epoch"].duplicated()]
+    if len(twice):
+        raise InputError(path, f"epoch {twice.iloc[0]:g} is there twice", RETRAIN)
+    return epochs
+
+
+def read_system(folder: Path) -> pd.DataFrame:
+    """Return `system_stats.csv`: Timestamp (s since the run's start) and memory columns (MB)."""
+    columns = ("Timestamp", "System_Memory_Used", "Private_Memory_Used", "Shared_Memory_Used")
+    return _read_numbers(folder / "system_stats.csv", columns)
+
+
+def read_settings(folder: Path) -> Mapping[str, Any]:
+    """Return the resolved settings that the run was trained with (`run.yaml`)."""
+    path = folder / "run.yaml"
+    try:
+        settings = yaml.safe_load(_read_text(path))
+    except yaml.YAMLError as error:
+        raise InputError(path, f"not YAML: {' '.join(str(error).split())}", RETRAIN) from error
+    checked: dict[str, Any] = _require(path, "the whole file", settings, dict)
+    return checked
+
+
+def number(value: Any) -> float:
+    """Return a recorded value as a float; what was not recorded (null, empty) is NaN."""
+    return math.nan if value is None else float(value)
+
+
+def _check_split(path: Path, split: str, values: Any) -> None:
+    _require(path, f"splits.{split}", values, dict)
+    _require(path, f"splits.{split}.horizon", values.get("horizon"), list)
+    entries = [(f"splits.{split}", values)]
+    for position, entry in enumerate(values["horizon"]):
+        where = f"splits.{split}.horizon[{position}]"
+        _require(path, where, entry, dict)
+        _require(path, f"{where}.step", entry.get("step"), int)
+        entries.append((where, entry))
+    for where, entry in entries:
+        for score in SCORES:
+            if score not in entry:
+                raise InputError(path, f"{where} lacks '{score}'", RETRAIN)
+            if entry[score] is not None:
+                _require(path, f"{where}.{score}", entry[score], (int, float))
+
+
+def _read_stats(path: Path) -> tuple[dict[str, float], str]:
+    table = _read_csv(path)
+    if len(table) != 1:
+        raise InputError(path, f"{len(table)} rows, expected 1", RETRAIN)
+    cells = {str(column): str(table[column].iloc[0]) for column in table.columns}
+    device = cells.pop("device", "")
+    return {column: _to_number(path, 0, column, cell) for column, cell in cells.items()}, device
+
+
+def _read_numbers(path: Path, required: Sequence[str]) -> pd.DataFrame:
+    table = _read_csv(path)
+    for column in required:
+        if column not in table.columns:
+            raise InputError(path, f"no column '{column}', found {', '.join(table.columns)}", RETRAIN)
+    columns = {
+        str(column): [_to_number(path, row, str(column), cell) for row, cell in enumerate(table[column])]
+        for column in table.columns
+    }
+    return pd.DataFrame(columns, dtype="float64")
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    _read_text(path)
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+        raise InputError(path, f"not CSV: {' '.join(str(error).split())}", RETRAIN) from error
+
+
+def _to_number(path: Path, row: int, column: str, cell: str) -> float:
+    try:
+        return float(cell) if cell else math.nan
+    except ValueError:
+        raise InputError(path, f"row {row + 1}, column '{column}': '{cell}' is no number", RETRAIN) from None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(_read_text(path))
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise InputError(path, f"not JSON at {where}: {error.msg}", RETRAIN) from error
+    checked: dict[str, Any] = _require(path, "the whole file", content, dict)
+    return checked
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(path, "no such file", RETRAIN) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(path, f"cannot be read: {error}", RETRAIN) from error
+
+
+def _require(path: Path, key: str, value: Any, kind: type | tuple[type, ...]) -> Any:
+    # bool is an int to Python, never a count, seed or score to us.
+    if not isinstance(value, kind) or isinstance(value, bool):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        expected = " or ".join(each.__name__ for each in kinds)
+        raise InputError(path, f"{key} is {type(value).__name__}, expected {expected}", RETRAIN)
+    return value

@@ -1,0 +1,152 @@
+"""The runs that a study declares: its combinations, and the layers of settings that resolve each one.
+
+Files are read and checked in `stgnn.study`; what comes here is a checked pipeline with its defaults filled in.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from stgnn.catalog import Dataset
+from stgnn.errors import InputError
+from stgnn.fingerprint import settings_schema
+from stgnn.settings import canonical, canonical_json, check, require_known
+
+Settings = Mapping[str, Any]
+
+# What a run is a combination of, and where a pipeline lists the values.
+LISTS = {
+    "dataset": "datasets",
+    "model": "models",
+    "batching": "batching",
+    "workers": "workers",
+    "seed": "seeds",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training job, fully resolved; `settings` is what `stgnn train --settings` takes.
+
+    Its folder's name ends in a hash of all settings, so equal settings share a folder between studies and
+    a changed one never overwrites a result. Paths, threads and the mirror are no settings: they change no
+    number. `device` is one: `auto` stands for whatever the machine has, a named device is part of the claim.
+    """
+
+    settings: Settings
+
+    @property
+    def json(self) -> str:
+        """The canonical JSON text that the hash is taken of."""
+        return canonical_json(self.settings)
+
+    @property
+    def folder(self) -> str:
+        """`<batching>-w<workers>-s<seed>-<hash8>`."""
+        hash8 = hashlib.sha256(self.json.encode()).hexdigest()[:8]
+        return "{batching}-w{workers}-s{seed}-".format(**self.settings) + hash8
+
+    @property
+    def id(self) -> str:
+        """`<dataset>/<model>/<folder>`."""
+        return f"{self.settings['dataset']}/{self.settings['model']['name']}/{self.folder}"
+
+    @property
+    def axes(self) -> dict[str, Any]:
+        """What distinguishes this run within its study: dataset, model, batching, workers, seed."""
+        return {**{axis: self.settings[axis] for axis in LISTS}, "model": self.settings["model"]["name"]}
+
+    @property
+    def path(self) -> Path:
+        """The run's folder, relative to the folder of results."""
+        return Path("runs") / self.id
+
+
+def resolve(
+    declared: Settings,
+    defaults: Settings,
+    datasets: Mapping[str, Dataset],
+    models: Mapping[str, Settings],
+    path: Path,
+) -> tuple[Run, ...]:
+    """Return the runs of a checked pipeline, dataset by dataset, seeds innermost.
+
+    Raises:
+        InputError: an exclusion or override matches nothing or changes what is not there; names `path`.
+    """
+    combinations = [
+        dict(zip(LISTS, values, strict=True))
+        for values in product(*(declared[key] for key in LISTS.values()))
+    ]
+    for number, match in enumerate(declared["exclude"]):
+        require_match(match, combinations, declared, path, f"exclude[{number}]")
+    kept = [each for each in combinations if not any(matches(each, match) for match in declared["exclude"])]
+    if not kept:
+        raise InputError(path, "exclude: leaves no run", "exclude less")
+    for number, override in enumerate(declared["overrides"]):
+        require_match(override["match"], kept, declared, path, f"overrides[{number}].match")
+        _check_model_settings(override, kept, models, path, f"overrides[{number}].set.model")
+    return tuple(
+        Run(
+            canonical(
+                _settings_of(each, declared, defaults, datasets[each["dataset"]], models[each["model"]])
+            )
+        )
+        for each in kept
+    )
+
+
+def _settings_of(
+    combination: Settings, declared: Settings, defaults: Settings, dataset: Dataset, model: Settings
+) -> dict[str, Any]:
+    changes = [each["set"] for each in declared["overrides"] if matches(combination, each["match"])]
+    layers = [defaults, {"task": dataset.task}, model, declared, *changes]
+    return {
+        **combination,
+        "model": {
+            "name": combination["model"],
+            "class": model["class"],
+            "settings": _merged([model["settings"], *(change.get("model", {}) for change in changes)]),
+        },
+        "task": _merged(layer.get("task", {}) for layer in layers),
+        "training": _merged(layer.get("training", {}) for layer in layers),
+        "device": declared.get("device", defaults["device"]),
+    }
+
+
+def _merged(layers: Iterable[Settings]) -> dict[str, Any]:
+    return {key: value for layer in layers for key, value in layer.items()}
+
+
+def matches(combination: Settings, match: Settings) -> bool:
+    """Has the combination each value of `match`, or one of them where it lists several?"""
+    return all(combination[key] in _several(wanted) for key, wanted in match.items())
+
+
+def _several(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def require_match(
+    match: Settings, combinations: Sequence[Settings], declared: Settings, path: Path, key: str
+) -> None:
+    """Raise `InputError` unless every value of `match` is in the study and some run has all of them."""
+    for axis, wanted in match.items():
+        for value in _several(wanted):
+            require_known(value, declared[LISTS[axis]], path, f"{key}.{axis}")
+    if not any(matches(each, match) for each in combinations):
+        raise InputError(path, f"{key}: matches no run of this study", "mend or remove it")
+
+
+def _check_model_settings(
+    override: Settings, combinations: Sequence[Settings], models: Mapping[str, Settings], path: Path, key: str
+) -> None:
+    """A class whose source does not tell its settings takes those of config/models.yaml."""
+    changed = override["set"].get("model", {})
+    for name in sorted({each["model"] for each in combinations if matches(each, override["match"])}):
+        usual = {"properties": dict.fromkeys(models[name]["settings"], True), "additionalProperties": False}
+        schema = settings_schema(models[name]["class"]) or usual
+        check(changed, {**schema, "required": []}, path, f"{key} ({name})")

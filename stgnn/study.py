@@ -1,0 +1,216 @@
+"""From a pipeline file to its runs: validated, resolved, content-addressed. Starts nothing, needs no torch.
+
+Nothing here knows Snakemake; `workflow/` turns the runs into jobs.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stgnn.catalog import Dataset, load_catalog, require_whole
+from stgnn.errors import InputError
+from stgnn.fingerprint import classes_of, settings_schema
+from stgnn.runs import LISTS, Run, Settings, matches, resolve
+from stgnn.settings import canonical, check, read_yaml, require_known, with_defaults
+
+PIPELINES = Path("pipelines")
+CONFIG = Path("config/config.yaml")
+MODELS = Path("config/models.yaml")
+
+# What `--config` may change: it moves files and jobs about and changes no number.
+FOR_ONE_COMMAND = ("pipeline", "mirror", "raw", "stores", "results", "threads")
+
+SCORES = ("count", "mae", "rmse", "mape")  # metrics of a split, pooled over the horizon or by forecast step
+
+
+@dataclass(frozen=True)
+class Study:
+    """A pipeline file, resolved: its runs and what is to be made of them.
+
+    `tables`, `figures`, `references` and `baseline` are as in the file, with the schema's defaults filled in.
+    """
+
+    name: str
+    title: str
+    description: str
+    runs: tuple[Run, ...]
+    datasets: Mapping[str, Dataset]  # the catalogue entries that the runs use
+    tables: tuple[Settings, ...]
+    figures: tuple[Settings, ...]
+    references: tuple[Settings, ...]
+    baseline: Settings | None
+
+
+def load_config(path: Path = CONFIG) -> dict[str, Any]:
+    """Return config/config.yaml, checked."""
+    config: dict[str, Any] = read_yaml(path)
+    check(config, "config.schema.json", path)
+    return config
+
+
+def configure(given: Settings, path: Path = CONFIG) -> dict[str, Any]:
+    """Return config/config.yaml with what the command line gave (`--config key=value`) over it, checked.
+
+    What a run *is* cannot be given there: files alone say it, so that a result can always be declared again.
+    """
+    config = load_config(path)
+    for key in given:
+        require_known(key, FOR_ONE_COMMAND, "--config", "key")
+    config |= given
+    check(config, "config.schema.json", "--config")
+    _require_mirror(config["mirror"], "--config" if "mirror" in given else path)
+    return config
+
+
+def _require_mirror(mirror: str | None, where: str | Path) -> None:
+    """Raise `InputError` for a folder that is not there; what an address serves is seen when a file is fetched."""
+    if mirror is None or mirror.startswith(("http://", "https://")):
+        return
+    if not os.path.isdir(os.path.expanduser(mirror)):  # unlike Path's, leaves a user nobody knows alone
+        raise InputError(where, f"mirror: no such folder '{mirror}'", "give a folder or an http(s) address")
+
+
+def load_models(path: Path = MODELS) -> dict[str, Settings]:
+    """Return config/models.yaml, checked."""
+    models: dict[str, Settings] = read_yaml(path)
+    check(models, "models.schema.json", path)
+    return models
+
+
+def pipeline_path(name: str | Path, folder: Path = PIPELINES) -> Path:
+    """Return the file of the pipeline `name`, which may be the file itself."""
+    path = Path(name)
+    return path if path.suffix in (".yaml", ".yml") else folder / f"{name}.yaml"
+
+
+def check_run(settings: Any, where: str | Path) -> dict[str, Any]:
+    """Return the settings of one resolved run, checked and canonical (1.0 is 1)."""
+    check(settings, "run.schema.json", where)
+    run: dict[str, Any] = canonical(settings)
+    return run
+
+
+def load_study(
+    pipeline: str | Path,
+    config: Path = CONFIG,
+    catalog: Path | Sequence[Path] | None = None,
+    models: Path = MODELS,
+) -> Study:
+    """Return the study that a pipeline (its name or its file) declares.
+
+    A run's settings come from, later over earlier: config.yaml's `defaults`, the dataset's `task`, the
+    model's `task` and `training`, the pipeline's `task` and `training`, its `overrides` in order. The
+    catalogue files are those of config.yaml unless given.
+
+    Raises:
+        InputError: any of the files has a mistake; names file, key and the nearest valid one.
+    """
+    path = pipeline_path(pipeline)
+    declared = read_yaml(path)
+    check(declared, "pipeline.schema.json", path)
+    declared = with_defaults(declared, "pipeline.schema.json")
+    settings = load_config(config)
+    datasets = load_catalog(catalog or settings["catalogues"])
+    known_models = load_models(models)
+    for number, name in enumerate(declared["datasets"]):
+        require_known(name, datasets, path, f"datasets[{number}]")
+    for number, name in enumerate(declared["models"]):
+        require_known(name, known_models, path, f"models[{number}]")
+        _require_class(name, known_models[name]["class"], models)
+        _check_model(name, known_models[name], models)
+    runs = resolve(declared, settings["defaults"], datasets, known_models, path)
+    tables = tuple(_with_splits(table) for table in declared["tables"])
+    study = Study(
+        name=path.stem,
+        title=declared["title"],
+        description=declared["description"],
+        runs=runs,
+        datasets={name: datasets[name] for name in declared["datasets"]},
+        tables=tables,
+        figures=tuple(declared["figures"]),
+        references=tuple(_with_split(reference) for reference in declared["references"]),
+        baseline=declared.get("baseline"),
+    )
+    _check_uses(study, path)
+    return study
+
+
+def _require_class(name: str, dotted_path: str, models: Path) -> None:
+    """Raise `InputError` unless the class stands in its module; reads the source, imports nothing."""
+    module, _, class_name = dotted_path.rpartition(".")
+    try:
+        classes = classes_of(module)
+    except InputError as error:
+        raise InputError(models, f"{name}.class: {error.where}: {error.problem}", error.todo) from None
+    if classes is not None:
+        require_known(class_name, classes, models, f"{name}.class")
+
+
+def _check_model(name: str, model: Settings, models: Path) -> None:
+    """Raise `InputError` for a setting that the model's class does not take, lacks, or wants of another type."""
+    schema = settings_schema(model["class"])
+    if schema is not None:
+        check(model["settings"], schema, models, f"{name}.settings")
+
+
+def _with_splits(table: Settings) -> Settings:
+    return {**table, "columns": [_with_split(column) for column in table["columns"]]}
+
+
+def _with_split(measured: Settings) -> Settings:
+    """Accuracy without a split means the test split."""
+    return {"split": "test", **measured} if measured["metric"] in SCORES else measured
+
+
+def _check_uses(study: Study, path: Path) -> None:
+    """Raise `InputError` where a table, reference or baseline asks for what no run will have."""
+    for split in (run.settings["task"]["split"] for run in study.runs):
+        require_whole(split, path, "task.split")
+    for kind in ("tables", "figures"):
+        names = [each["name"] for each in getattr(study, kind)]
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                raise InputError(path, f"{kind}[{number}].name: '{name}' is taken", "choose another name")
+    for number, table in enumerate(study.tables):
+        _check_rows(table["rows"], study.runs, path, f"tables[{number}].rows")
+        for place, column in enumerate(table["columns"]):
+            _check_measured(column, study.runs, path, f"tables[{number}].columns[{place}]")
+    for number, reference in enumerate(study.references):
+        _check_row(reference["match"], study.runs, path, f"references[{number}].match")
+        _check_measured(reference, study.runs, path, f"references[{number}]")
+    if study.baseline:
+        _check_row(study.baseline, study.runs, path, "baseline")
+
+
+def _check_rows(rows: Sequence[str], runs: Sequence[Run], path: Path, key: str) -> None:
+    """A table averages over seeds and over nothing else."""
+    first: dict[tuple[Any, ...], Settings] = {}
+    for axes in (run.axes for run in runs):
+        other = first.setdefault(tuple(axes[row] for row in rows), axes)
+        for axis in LISTS:
+            if axis != "seed" and axes[axis] != other[axis]:
+                problem = f"would average over {axis} ({other[axis]} and {axes[axis]})"
+                raise InputError(path, f"{key}: {problem}", f"add '{axis}'")
+
+
+def _check_row(match: Settings, runs: Sequence[Run], path: Path, key: str) -> None:
+    for axis, value in match.items():
+        require_known(value, dict.fromkeys(run.axes[axis] for run in runs), path, f"{key}.{axis}")
+    if not any(matches(run.axes, match) for run in runs):
+        raise InputError(path, f"{key}: matches no run of this study", "mend or remove it")
+
+
+def _check_measured(measured: Settings, runs: Sequence[Run], path: Path, key: str) -> None:
+    metric, split, horizon = measured["metric"], measured.get("split"), measured.get("horizon")
+    if metric not in SCORES:
+        for word in ("split", "horizon"):
+            if measured.get(word) is not None:
+                raise InputError(path, f"{key}.{word}: the metric '{metric}' has none", "remove it")
+        return
+    if not any(split in run.settings["training"]["evaluate"] for run in runs):
+        raise InputError(path, f"{key}.split: no run evaluates '{split}'", "add it to training.evaluate")
+    longest = max(run.settings["task"]["horizon"] for run in runs)
+    if horizon is not None and horizon > longest:
+        raise InputError(path, f"{key}.horizon: step {horizon} of a horizon of {longest}", "")

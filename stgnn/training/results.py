@@ -1,0 +1,100 @@
+"""The files that a finished run leaves: PGT-I's names and columns, and what they lack to the right.
+
+`metrics.json` holds nothing that depends on time or machine, so equal runs leave equal bytes; how
+long it took and how much memory is in `stats.csv`.
+"""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stgnn.files import write_text
+from stgnn.training.checkpoint import Progress
+from stgnn.training.monitor import Memory, device_memory_mb, system_memory_mb
+from stgnn.training.setup import Setup
+
+EPOCH_COLUMNS = ("epoch", "runtime", "t_mae", "v_mae", "learning_rate")
+
+
+def write_results(
+    folder: Path,
+    setup: Setup,
+    progress: Progress,
+    scores: Mapping[str, Any],
+    peak: Memory,
+    preprocessing: float,
+    total: float,
+) -> None:
+    """Write run.yaml, per_epoch_stats.csv and stats.csv, then metrics.json, which completes the run."""
+    write_text(folder / "run.yaml", yaml.safe_dump(_plain(setup.settings), sort_keys=False))
+    rows = [[_cell(row[name]) for name in EPOCH_COLUMNS] for row in progress.history]
+    write_text(folder / "per_epoch_stats.csv", _csv(EPOCH_COLUMNS, rows))
+    stats = _stats(setup, progress, peak, preprocessing, total)
+    write_text(folder / "stats.csv", _csv(list(stats), [[_cell(value) for value in stats.values()]]))
+    metrics = _metrics(folder.name, setup, progress, scores)
+    write_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+
+
+def _stats(
+    setup: Setup, progress: Progress, peak: Memory, preprocessing: float, total: float
+) -> dict[str, float | str]:
+    """PGT-I's columns (seconds, MB), then ours."""
+    stepping = progress.step_seconds
+    return {
+        "preprocessing": preprocessing,
+        "training": progress.training_seconds,
+        "total": total,
+        "t_mae": min(row["t_mae"] for row in progress.history),
+        "v_mae": min(row["v_mae"] for row in progress.history),
+        "system_memory_total": system_memory_mb(),
+        "max_system_mem": peak.resident,
+        "gpu_memory_total": device_memory_mb(setup.device),
+        "max_gpu_mem": peak.device,
+        "max_private_mem": peak.private,
+        "max_shared_mem": peak.shared,
+        "epochs": progress.epoch,
+        "windows_per_second": progress.windows_seen / stepping if stepping else "",
+        "device": str(setup.device),
+    }
+
+
+def _metrics(run: str, setup: Setup, progress: Progress, scores: Mapping[str, Any]) -> dict[str, Any]:
+    settings = setup.settings
+    null = setup.store.null_value
+    return {
+        "dataset": settings["dataset"],
+        "model": settings["model"]["name"],
+        "batching": settings["batching"],
+        "workers": settings["workers"],
+        "seed": settings["seed"],
+        "run": run,
+        "parameters": sum(parameter.numel() for parameter in setup.model.parameters()),
+        "best_epoch": progress.best_epoch,
+        "epochs": progress.epoch,
+        "null_value": "nan" if null is not None and math.isnan(null) else null,
+        "units": str(setup.store.attributes.get("units", "")),
+        "splits": dict(scores),
+    }
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _cell(value: float | str) -> str:
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    """Mappings and sequences as plain dicts and lists, which is what YAML can say safely."""
+    return json.loads(json.dumps(value))

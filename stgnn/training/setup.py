@@ -1,0 +1,159 @@
+"""From a resolved run's settings to everything its training loop works with."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stgnn.data.features import ModelInput
+from stgnn.data.loader import WindowLoader
+from stgnn.data.placements import PLACEMENTS
+from stgnn.data.scaler import Scaler, fit_scaler
+from stgnn.data.windows import Windows, split_windows
+from stgnn.errors import InputError
+from stgnn.graph.graph import Graph
+from stgnn.models.base import Forecaster, TaskShape
+from stgnn.models.build import build_model
+from stgnn.store.signal_store import SignalStore, open_store
+from stgnn.training.metrics import LOSSES
+
+
+@dataclass(frozen=True)
+class Training:
+    """The `training:` section of a resolved run; config/config.yaml documents each key."""
+
+    epochs: int
+    batch_size: int
+    optimiser: str
+    learning_rate: float
+    epsilon: float
+    weight_decay: float
+    milestones: tuple[int, ...]
+    gamma: float
+    clip_norm: float | None
+    patience: int | None
+    loss: str
+    precision: str
+    shuffle: bool
+    max_steps_per_epoch: int | None
+    evaluate: tuple[str, ...]
+    save_predictions: bool
+
+    @classmethod
+    def from_settings(cls, section: Mapping[str, Any]) -> "Training":
+        """Read the section; raises `InputError` for a key that is missing or unknown."""
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in section.items()
+        }
+        missing, unknown = (
+            cls.__annotations__.keys() - values.keys(),
+            values.keys() - cls.__annotations__.keys(),
+        )
+        if missing or unknown:
+            raise InputError("training", f"missing {sorted(missing)}, unknown {sorted(unknown)}")
+        if values["loss"] not in LOSSES:
+            raise InputError("training.loss", f"unknown {values['loss']!r}", f"one of {sorted(LOSSES)}")
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What one run trains on, made once before its first step."""
+
+    settings: Mapping[str, Any]
+    training: Training
+    device: torch.device
+    dtype: torch.dtype
+    store: SignalStore
+    windows: Windows
+    scaler: Scaler
+    model_input: ModelInput
+    model: Forecaster
+    loaders: Mapping[str, WindowLoader]  # by split
+
+    def identity(self, code: str) -> dict[str, str]:
+        """What a checkpoint must have been made from to be this run's."""
+        canonical = json.dumps(self.settings, sort_keys=True, separators=(",", ":"))
+        return {
+            "settings": hashlib.sha256(canonical.encode()).hexdigest(),
+            "data": self.store.digest,
+            "code": code,
+        }
+
+
+def prepare(settings: Mapping[str, Any], store_path: Path) -> Setup:
+    """Open the store, fit the scaler, place the data and build the model, seeded.
+
+    Raises `InputError` for settings that do not fit together or to the store.
+    """
+    training, task = Training.from_settings(settings["training"]), settings["task"]
+    device = choose_device(settings.get("device", "auto"))
+    dtype = torch.float64 if training.precision == "float64" else torch.float32
+    torch.manual_seed(settings["seed"])
+    store = open_store(store_path)
+    held = store.attributes.get("dataset", settings["dataset"])
+    if held != settings["dataset"]:
+        raise InputError(
+            store.path, f"holds {held}, but the run is on {settings['dataset']}", "give its store"
+        )
+    if store.edge_ptr is not None:
+        raise InputError(
+            store.path,
+            "its graph changes over time, which forecasting models cannot use yet",
+            "choose a static one",
+        )
+    windows = split_windows(store.shape[0], task["input_len"], task["horizon"], task["split"])
+    scaler = fit_scaler(store, windows.train, windows.input_len, task["nulls"]).to(device, dtype)
+    model_input = ModelInput(store, scaler, task["calendar"], device)
+    shape = TaskShape(
+        windows.input_len, windows.horizon, store.shape[1], model_input.num_channels, store.shape[2]
+    )
+    graph = Graph.from_numpy(store.edge_index, store.edge_weight, store.shape[1])
+    model = build_model(settings["model"], shape, graph).to(device, dtype)
+    return Setup(
+        settings,
+        training,
+        device,
+        dtype,
+        store,
+        windows,
+        scaler,
+        model_input,
+        model,
+        _loaders(settings, training, store, windows, device),
+    )
+
+
+def _loaders(
+    settings: Mapping[str, Any],
+    training: Training,
+    store: SignalStore,
+    windows: Windows,
+    device: torch.device,
+) -> dict[str, WindowLoader]:
+    if settings["batching"] not in PLACEMENTS:
+        raise InputError("batching", f"unknown {settings['batching']!r}", f"one of {sorted(PLACEMENTS)}")
+    placement = PLACEMENTS[settings["batching"]](store, windows, device)
+    return {
+        split: WindowLoader(
+            placement,
+            windows.of(split),
+            training.batch_size,
+            shuffle=training.shuffle and split == "train",
+            seed=settings["seed"],
+        )
+        for split in ("train", "validation", "test")
+    }
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one, else the CPU."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError("device", f"{name} asked for, but torch sees no CUDA device", "use auto or cpu")
+    return torch.device(name)

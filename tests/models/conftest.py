@@ -1,0 +1,22 @@
+"""One tiny directed, weighted graph for every model test."""
+
+import pytest
+import torch
+
+from stgnn.graph.graph import Graph
+from stgnn.models.base import TaskShape
+
+EDGE_INDEX = torch.tensor([[0, 1, 2, 3, 4, 0, 2], [1, 2, 3, 4, 0, 2, 0]])
+EDGE_WEIGHT = torch.tensor([0.5, 1.0, 2.0, 0.7, 1.3, 0.4, 0.9])
+NUM_NODES = 5
+
+
+@pytest.fixture
+def graph():
+    return Graph(EDGE_INDEX, EDGE_WEIGHT, NUM_NODES)
+
+
+@pytest.fixture
+def shape():
+    """Three entries in, three out, one feature and the time of day."""
+    return TaskShape(input_len=3, horizon=3, num_nodes=NUM_NODES, num_inputs=2, num_outputs=1)

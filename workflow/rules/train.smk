@@ -1,0 +1,32 @@
+# One run a job, shared by every study that declares it. The checkpoint lies beside the outputs and is none of them:
+# Snakemake deletes outputs before it starts a job again, and a killed run goes on from its checkpoint.
+
+
+rule train:
+    input:
+        store="<stores>/{dataset}.zarr",
+        manifest="<stores>/{dataset}.manifest.json",
+    output:
+        metrics="<results>/runs/{dataset}/{model}/{run}/metrics.json",
+        settings="<results>/runs/{dataset}/{model}/{run}/run.yaml",
+        stats="<results>/runs/{dataset}/{model}/{run}/stats.csv",
+        epochs="<results>/runs/{dataset}/{model}/{run}/per_epoch_stats.csv",
+        system="<results>/runs/{dataset}/{model}/{run}/system_stats.csv",
+    log:
+        "<logs>/train/{dataset}/{model}/{run}.log",
+    benchmark:
+        "<benchmarks>/train/{dataset}/{model}/{run}.tsv"
+    conda:
+        "../envs/stgnn.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=4000,
+        runtime=720,
+    params:
+        folder=subpath(output.metrics, parent=True),
+        settings=lambda wildcards: run_of(wildcards).json,
+        code=lambda wildcards: MODEL_CODE[wildcards.model],
+    message:
+        "Train {wildcards.model} on {wildcards.dataset}, {wildcards.run} (progress: {log})"
+    shell:
+        "logged {log} python -m stgnn train --settings {params.settings:q} --store {input.store:q} --out {params.folder:q}"
