@@ -114,7 +114,15 @@ def _settings_of(
         "task": _merged(layer.get("task", {}) for layer in layers),
         "training": _merged(layer.get("training", {}) for layer in layers),
         "device": declared.get("device", defaults["device"]),
+        "launcher": _launcher(combination, declared.get("launcher", defaults["launcher"])),
     }
+
+
+def _launcher(combination: Settings, declared: str) -> str:
+    """What `auto` stands for: nothing to launch for one worker, but `dask-ddp` always lives in Dask workers."""
+    if declared != "auto":
+        return declared
+    return "dask" if combination["workers"] > 1 or combination["batching"] == "dask-ddp" else "none"
 
 
 def _merged(layers: Iterable[Settings]) -> dict[str, Any]:

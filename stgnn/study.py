@@ -14,13 +14,16 @@ from stgnn.errors import InputError
 from stgnn.fingerprint import classes_of, settings_schema
 from stgnn.runs import LISTS, Run, Settings, matches, resolve
 from stgnn.settings import canonical, check, read_yaml, require_known, with_defaults
+from stgnn.site import site_file
 
 PIPELINES = Path("pipelines")
 CONFIG = Path("config/config.yaml")
 MODELS = Path("config/models.yaml")
 
 # What `--config` may change: it moves files and jobs about and changes no number.
-FOR_ONE_COMMAND = ("pipeline", "mirror", "raw", "stores", "results", "threads")
+FOR_ONE_COMMAND = ("pipeline", "mirror", "raw", "stores", "results", "threads", "site")
+
+FOR_ONE_WORKER = ("materialised", "index")
 
 SCORES = ("count", "mae", "rmse", "mape")  # metrics of a split, pooled over the horizon or by forecast step
 
@@ -58,10 +61,19 @@ def configure(given: Settings, path: Path = CONFIG) -> dict[str, Any]:
     config = load_config(path)
     for key in given:
         require_known(key, FOR_ONE_COMMAND, "--config", "key")
-    config |= given
+    site = _site(config["site"], given.get("site", {}))
+    config |= {**given, "site": site}
     check(config, "config.schema.json", "--config")
     _require_mirror(config["mirror"], "--config" if "mirror" in given else path)
     return config
+
+
+def _site(usual: Settings, given: Any) -> Settings:
+    """Return the site of this command: what a profile and `--config` say of it over this machine's."""
+    check(given, {"type": "object"}, "--config", "site")
+    site = {**usual, **given}
+    check(site, "site.schema.json", site_file(site), "site")
+    return site
 
 
 def _require_mirror(mirror: str | None, where: str | Path) -> None:
@@ -166,8 +178,9 @@ def _with_split(measured: Settings) -> Settings:
 
 def _check_uses(study: Study, path: Path) -> None:
     """Raise `InputError` where a table, reference or baseline asks for what no run will have."""
-    for split in (run.settings["task"]["split"] for run in study.runs):
-        require_whole(split, path, "task.split")
+    for run in study.runs:
+        require_whole(run.settings["task"]["split"], path, "task.split")
+        _check_workers(run.settings, path)
     for kind in ("tables", "figures"):
         names = [each["name"] for each in getattr(study, kind)]
         for number, name in enumerate(names):
@@ -182,6 +195,28 @@ def _check_uses(study: Study, path: Path) -> None:
         _check_measured(reference, study.runs, path, f"references[{number}]")
     if study.baseline:
         _check_row(study.baseline, study.runs, path, "baseline")
+
+
+def _check_workers(run: Settings, path: Path) -> None:
+    """Raise `InputError` for a batching or launcher that cannot serve so many workers."""
+    batching, workers, launcher = run["batching"], run["workers"], run["launcher"]
+    if workers > 1 and batching in FOR_ONE_WORKER:
+        other = "distributed-index"
+        raise InputError(
+            path, f"batching: '{batching}' is for one worker, not {workers}", f"use '{other}' or exclude it"
+        )
+    if workers > 1 and launcher == "none":
+        raise InputError(path, f"launcher: 'none' starts one worker, not {workers}", "use 'auto'")
+    if batching == "dask-ddp" and launcher != "dask":
+        raise InputError(
+            path, f"launcher: '{launcher}', but 'dask-ddp' lives in Dask workers", "use 'dask' or 'auto'"
+        )
+    training = run["training"]
+    if training["warmup_epochs"] and training["learning_rate_scaling"] == "none":
+        problem = (
+            "training.warmup_epochs: leads up to a scaled learning rate, but learning_rate_scaling is none"
+        )
+        raise InputError(path, problem, "choose linear or sqrt, or remove it")
 
 
 def _check_rows(rows: Sequence[str], runs: Sequence[Run], path: Path, key: str) -> None:

@@ -18,8 +18,8 @@ from stgnn.report.figures import KINDS
 from stgnn.report.metrics import METRICS
 from stgnn.settings import SCHEMAS
 from stgnn.study import Study, check_run, configure, load_study
-from stgnn.training.engine import OPTIMISERS
 from stgnn.training.metrics import LOSSES
+from stgnn.training.optimiser import OPTIMISERS, SCALINGS
 
 ROOT = Path(__file__).parents[1]
 CATALOGUE = """
@@ -407,8 +407,9 @@ def test_the_schemas_know_what_the_engine_knows() -> None:
     training = yaml.safe_load((SCHEMAS / "models.schema.json").read_text())["$defs"]["training"]["properties"]
     assert set(training["loss"]["enum"]) == set(LOSSES)
     assert set(training["optimiser"]["enum"]) == set(OPTIMISERS)
+    assert set(training["learning_rate_scaling"]["enum"]) == set(SCALINGS)
     batching = yaml.safe_load((SCHEMAS / "pipeline.schema.json").read_text())["$defs"]["batching"]
-    assert set(batching["enum"]) == set(PLACEMENTS)
+    assert set(batching["enum"]) == {*PLACEMENTS, "partitioned-index", "dask-ddp"}
 
 
 def test_the_schemas_know_every_reader_and_figure() -> None:

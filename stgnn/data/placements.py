@@ -34,6 +34,7 @@ class WindowBatch:
     y_BHNF: Tensor
     x_calendar_BLK: Tensor | None  # time of day in [0, 1), day of week 0..6; None without dates
     y_calendar_BHK: Tensor | None
+    padding: bool = False  # a stand-in for a worker without windows: takes part, counts for nothing
 
     def __len__(self) -> int:
         return len(self.start)
@@ -213,5 +214,6 @@ class DevicePlacement:
 PLACEMENTS: dict[str, type[HostPlacement] | type[DevicePlacement]] = {
     "materialised": MaterialisedPlacement,
     "index": IndexPlacement,
+    "distributed-index": IndexPlacement,  # every worker maps the whole store; a compute node caches its pages once
     "device-index": DevicePlacement,
 }

@@ -46,6 +46,10 @@ METRICS: dict[str, Metric] = {
     "max_private_mem": Metric("Peak private memory", "MB", "lower", cost=True),
     "max_shared_mem": Metric("Peak shared memory", "MB", "lower", cost=True),
     "max_gpu_mem": Metric("Peak GPU memory", "MB", "lower", cost=True),
+    "max_node_mem": Metric("Peak memory of a compute node", "MB", "lower", cost=True),
+    "data_mb_per_epoch": Metric("Data moved between workers", "MB/epoch", "lower", cost=True),
+    "sync_mb_per_epoch": Metric("Gradients exchanged", "MB/epoch", "lower", cost=True),
+    "compute_nodes": Metric("Compute nodes"),
     "system_memory_total": Metric("Machine memory", "MB"),
     "gpu_memory_total": Metric("GPU memory", "MB"),
 }

@@ -11,7 +11,7 @@ from stgnn.errors import InputError
 from stgnn.files import replacing
 
 log = logging.getLogger(__name__)
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass
@@ -21,16 +21,20 @@ class Progress:
     epoch: int = 0  # epochs finished
     batch: int = 0  # batches finished in the epoch under way
     step: int = 0  # optimiser steps finished
-    epoch_error: float = 0.0  # sum of absolute errors in the epoch under way
-    epoch_count: float = 0.0  # entries that error was summed over
+    # Of the epoch under way, by worker: sum of absolute errors, entries it was summed over, windows.
+    tallies: list[list[float]] = field(default_factory=list)
     epoch_seconds: float = 0.0
     best_mae: float = float("inf")  # validation, raw units
     best_epoch: int = 0  # counted from 1; 0 before any
     history: list[dict[str, float]] = field(default_factory=list)  # rows of per_epoch_stats.csv
     training_seconds: float = 0.0  # over all attempts
     step_seconds: float = 0.0  # of them, in training steps
-    windows_seen: int = 0  # by training steps
-    peak: dict[str, float] = field(default_factory=dict)  # MB, over earlier attempts
+    windows_seen: int = 0  # by training steps of finished epochs, all workers together
+    peaks: list[list[float]] = field(default_factory=list)  # MB by worker, over earlier attempts
+    exchanged: list[float] = field(
+        default_factory=lambda: [0.0, 0.0]
+    )  # bytes of data and of sums, over all workers
+    hosts: list[str] = field(default_factory=list)  # compute node of each worker, in the last attempt
     finished: bool = False
 
 

@@ -1,7 +1,8 @@
 """The training engine: a resolved run in, result files out.
 
 Read it top to bottom: `train_run` is a run's whole life, `fit` the loop over epochs, `train_epoch`
-the loop over steps, `evaluate` a pass over one split.
+the loop over steps. One worker or many: each runs this same code on its share of every batch, and
+`World` adds up what all must know; the first one writes the files.
 
 Axes: B batch, H horizon, N graph nodes, F features.
 """
@@ -10,8 +11,7 @@ import copy
 import logging
 import math
 import time
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from stgnn.data.placements import WindowBatch
+from stgnn.distributed import heartbeat
+from stgnn.distributed.world import Sum, World
 from stgnn.errors import InputError
 from stgnn.files import locked
 from stgnn.models.base import FittedForecaster
@@ -31,8 +33,10 @@ from stgnn.training.checkpoint import (
     rng_state,
     save_checkpoint,
 )
-from stgnn.training.metrics import LOSSES, ErrorSums, valid_entries
+from stgnn.training.forecast import Forecasts
+from stgnn.training.metrics import LOSSES
 from stgnn.training.monitor import Memory, Monitor
+from stgnn.training.optimiser import learning_rate, make_optimiser
 from stgnn.training.predictions import write_predictions
 from stgnn.training.results import write_results
 from stgnn.training.setup import Setup, choose_device, prepare
@@ -43,32 +47,37 @@ CHECKPOINT_SECONDS = 600.0  # at most this much work is lost to a kill without w
 
 
 def train_run(settings: Mapping[str, Any], store: Path, folder: Path, code: str = "") -> None:
-    """Train the run that `settings` declares on `store`; leave its result files in `folder`.
+    """Train the run that `settings` declares on `store`, in this process; leave its result files in `folder`.
 
     A checkpoint there that belongs to this run (same settings, store and `code` fingerprint) is
     gone on from, and the result files then equal those of a run that was never interrupted.
     Raises `Stopped` after saving when a signal asks for it, `InputError` for unusable settings.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (
-        locked(folder / ".lock", "trains this run"),
-        StopRequest() as stop,
-        Monitor(folder / "system_stats.csv", choose_device(settings["device"])) as monitor,
-    ):
+    with locked(folder / ".lock", "trains this run"):
+        train_worker(settings, store, folder, code, World(device=choose_device(settings["device"])))
+
+
+def train_worker(settings: Mapping[str, Any], store: Path, folder: Path, code: str, world: World) -> None:
+    """Be one worker of the run: `train_run` without its lock, which whoever starts the workers holds."""
+    record = folder / "system_stats.csv" if world.is_first else None
+    with StopRequest() as stop, Monitor(record, world.device) as monitor:
         started = time.perf_counter()
-        setup = prepare(settings, store)
+        setup = prepare(settings, store, world)
         preprocessing = time.perf_counter() - started
         run = Run(setup, folder / "checkpoint.pt", setup.identity(code), stop, monitor)
         run.resume()
         run.fit()
         evaluating = time.perf_counter()
-        scores = {split: run.evaluate(split).summary() for split in setup.training.evaluate}
+        scores = {split: run.forecasts.evaluate(split).summary() for split in setup.training.evaluate}
         if setup.training.save_predictions:
-            write_predictions(folder / "predictions.zarr", setup, run.forecasts("test"))
+            write_predictions(folder / "predictions.zarr", setup, run.forecasts.of("test"))
         evaluation = time.perf_counter() - evaluating
-        peak = run.peak()
-    total = preprocessing + run.progress.training_seconds + evaluation
-    write_results(folder, setup, run.progress, scores, peak, preprocessing, total)
+        peaks = run.peaks()
+    if world.is_first:
+        total = preprocessing + run.progress.training_seconds + evaluation
+        write_results(folder, setup, run.progress, scores, peaks, preprocessing, total)
+    world.wait_for_all()  # no worker is gone before the results are there
 
 
 class Run:
@@ -78,11 +87,16 @@ class Run:
         self, setup: Setup, checkpoint: Path, identity: dict[str, str], stop: StopRequest, monitor: Monitor
     ) -> None:
         self.setup, self.model, self.training = setup, setup.model, setup.training
+        self.forecasts = Forecasts(setup)
         self.progress = Progress()
-        self._checkpoint, self._identity, self._stop, self._monitor = checkpoint, identity, stop, monitor
+        self._world, self._checkpoint, self._identity = setup.world, checkpoint, identity
+        self._stop, self._monitor = stop, monitor
         self._best_model = copy.deepcopy(self.model.state_dict())
-        self._optimiser = make_optimiser(self.model, setup)
+        self._optimiser = make_optimiser(self.model, self.training)
+        self._trained = setup.world.wrap(self.model)
         self._loss = LOSSES[self.training.loss]
+        self._wishes: Sum | None = None
+        self._stopping = False
         self._saved_at = time.perf_counter()
 
     # -- the loop ---------------------------------------------------------------------------------
@@ -94,112 +108,121 @@ class Run:
         while not self.progress.finished:
             self._train_epoch()
             started = time.perf_counter()
-            validation_mae = self.evaluate("validation").mae()
+            validation_mae = self.forecasts.evaluate("validation").mae()
             self.progress.epoch_seconds += time.perf_counter() - started
             self._finish_epoch(validation_mae)
         self.model.load_state_dict(self._best_model)
 
     def _train_epoch(self) -> None:
-        progress, device = self.progress, self.setup.device
-        error = torch.full((), progress.epoch_error, dtype=torch.float64, device=device)
-        count = torch.full((), progress.epoch_count, dtype=torch.float64, device=device)
-        self._set_learning_rate()
+        tally = self._tally()
         self.model.train()
         marked = time.perf_counter()
         for batch in self._batches():
-            prediction, y, valid = self._forecast(batch, training=True)
-            self._step(self._loss(prediction, y, valid))
-            # Kept on the device: asking for the numbers at each step would make it wait.
-            error += torch.where(valid, (prediction.detach() - y).abs(), 0.0).sum(dtype=torch.float64)
-            count += valid.sum()
-            progress.batch += 1
-            progress.windows_seen += len(batch)
-            if self._stop or self._checkpoint_due():
-                marked = self._tally(error, count, marked)
+            tally += self._step(batch)
+            self.progress.batch += 1
+            if self._pause_due():
+                marked = self._record_tally(tally, marked)
                 self._save()
-        self._tally(error, count, marked)
+        self._record_tally(tally, marked)
 
-    def _tally(self, error: Tensor, count: Tensor, marked: float) -> float:
-        """Bring the epoch's sums and clocks into `progress`; return the new mark."""
-        progress, now = self.progress, time.perf_counter()
-        progress.epoch_error, progress.epoch_count = float(error), float(count)
-        progress.epoch_seconds += now - marked
-        progress.step_seconds += now - marked
-        return now
+    def _step(self, batch: WindowBatch) -> Tensor:
+        """One optimiser step; returns what it adds to the tally."""
+        y, valid = self.forecasts.target(batch)
+        count = valid.sum()
+        # The sum over the workers is under way while the model computes.
+        everywhere = self._world.start_adding(count.double())
+        prediction = self.forecasts.forecast(batch, self._trained, self.progress.step)
+        mean_count = (everywhere.result() / self._world.size).to(self.setup.dtype)
+        self._descend(self._loss(prediction, y, valid, mean_count))
+        error = torch.where(valid, (prediction.detach() - y).abs(), 0.0).sum(dtype=torch.float64)
+        windows = torch.full_like(error, 0 if batch.padding else len(batch))
+        return torch.stack([error, count.double(), windows])
 
-    def _batches(self) -> Iterator[WindowBatch]:
-        progress, loader = self.progress, self.setup.loaders["train"]
-        limit = min(len(loader), self.training.max_steps_per_epoch or len(loader))
-        name = f"epoch {progress.epoch + 1}"
-        with tqdm(
-            total=limit, initial=progress.batch, desc=name, unit="step", leave=False, disable=None
-        ) as bar:
-            for batch in loader.epoch(progress.epoch, progress.batch, limit):
-                yield batch
-                bar.update()
-
-    def _step(self, loss: Tensor) -> None:
+    def _descend(self, loss: Tensor) -> None:
+        self._set_learning_rate()
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        self._world.count_step()
         if self.training.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.training.clip_norm)
         self._optimiser.step()
         self.progress.step += 1
+        heartbeat.progress(self.progress.step)
+
+    def _batches(self) -> Iterator[WindowBatch]:
+        progress, steps = self.progress, self._steps_per_epoch()
+        name, hidden = f"epoch {progress.epoch + 1}", None if self._world.is_first else True
+        with tqdm(
+            total=steps, initial=progress.batch, desc=name, unit="step", leave=False, disable=hidden
+        ) as bar:
+            for batch in self.setup.loaders["train"].epoch(progress.epoch, progress.batch, steps):
+                yield batch
+                bar.update()
+
+    def _steps_per_epoch(self) -> int:
+        steps = len(self.setup.loaders["train"])
+        return min(steps, self.training.max_steps_per_epoch or steps)
 
     def _set_learning_rate(self) -> None:
-        training = self.training
-        passed = bisect_right(training.milestones, self.progress.epoch)
+        passed = self.progress.batch / self._steps_per_epoch()
+        rate = learning_rate(self.training, self._world.size, self.progress.epoch, passed)
         for group in self._optimiser.param_groups:
-            group["lr"] = training.learning_rate * training.gamma**passed
+            group["lr"] = rate
+
+    def _tally(self) -> Tensor:
+        """This worker's sums over the epoch: absolute errors, entries, windows.
+
+        Kept on the device: asking for the numbers at each step would make it wait.
+        """
+        kept = self.progress.tallies
+        start = kept[self._world.rank] if kept else [0.0, 0.0, 0.0]
+        return torch.tensor(start, dtype=torch.float64, device=self.setup.device)
+
+    def _record_tally(self, tally: Tensor, marked: float) -> float:
+        """Bring every worker's sums and the clocks into `progress`; return the new mark."""
+        progress = self.progress
+        exchanged = torch.tensor(self._world.take_exchanged(), dtype=torch.float64)
+        rows = self._world.gather(torch.cat([tally.cpu(), exchanged]))
+        progress.tallies = rows[:, :3].tolist()
+        progress.exchanged = (torch.tensor(progress.exchanged) + rows[:, 3:].sum(0)).tolist()
+        now = time.perf_counter()
+        progress.epoch_seconds += now - marked
+        progress.step_seconds += now - marked
+        return now
 
     def _finish_epoch(self, validation_mae: float) -> None:
         """Record the epoch, keep the weights if they are the best yet, save, and decide whether to go on."""
         progress, training = self.progress, self.training
-        train_mae = progress.epoch_error / max(progress.epoch_count, 1.0)
-        if not math.isfinite(train_mae):
-            raise InputError(
-                "training",
-                f"the loss became {train_mae} in epoch {progress.epoch + 1}",
-                "lower learning_rate",
-            )
-        if not math.isfinite(validation_mae):
-            raise InputError(
-                "training",
-                f"the validation MAE is {validation_mae} in epoch {progress.epoch + 1}",
-                "check that the validation split has values that are not missing",
-            )
+        error, count, windows = (math.fsum(sums) for sums in zip(*progress.tallies, strict=True))
+        train_mae = error / max(count, 1.0)
+        _require_finite(train_mae, validation_mae, progress.epoch + 1)
         progress.epoch += 1
         rate = self._optimiser.param_groups[0]["lr"]
-        self._record(progress.epoch_seconds, train_mae, validation_mae, rate)
+        self._log_epoch(progress.epoch_seconds, train_mae, validation_mae, rate)
         if validation_mae < progress.best_mae:
             progress.best_mae, progress.best_epoch = validation_mae, progress.epoch
             self._best_model = copy.deepcopy(self.model.state_dict())
         waited = progress.epoch - progress.best_epoch
         progress.training_seconds += progress.epoch_seconds
-        progress.batch, progress.epoch_error, progress.epoch_count, progress.epoch_seconds = 0, 0.0, 0.0, 0.0
+        progress.windows_seen += int(windows)
+        progress.batch, progress.tallies, progress.epoch_seconds = 0, [], 0.0
         out_of_patience = training.patience is not None and waited >= training.patience
         progress.finished = progress.epoch >= training.epochs or out_of_patience
+        self._stopping = self._world.any(bool(self._stop))
         self._save()
 
-    def _record(self, seconds: float, train_mae: float, validation_mae: float, rate: float) -> None:
-        progress = self.progress
-        progress.history.append(
-            {
-                "epoch": progress.epoch,
-                "runtime": seconds,
-                "t_mae": train_mae,
-                "v_mae": validation_mae,
-                "learning_rate": rate,
-            }
-        )
-        log.info(
-            "epoch %d/%d  train MAE %.4f  validation MAE %.4f  %.1f s",
-            progress.epoch,
-            self.training.epochs,
-            train_mae,
-            validation_mae,
-            seconds,
-        )
+    def _log_epoch(self, seconds: float, train_mae: float, validation_mae: float, rate: float) -> None:
+        row = {"runtime": seconds, "t_mae": train_mae, "v_mae": validation_mae, "learning_rate": rate}
+        self.progress.history.append({"epoch": self.progress.epoch} | row)
+        if self._world.is_first:
+            log.info(
+                "epoch %d/%d  train MAE %.4f  validation MAE %.4f  %.1f s",
+                self.progress.epoch,
+                self.training.epochs,
+                train_mae,
+                validation_mae,
+                seconds,
+            )
 
     def _fit_directly(self, model: FittedForecaster) -> None:
         """Fit a model that needs no gradients, in one pass over the training rows."""
@@ -209,104 +232,91 @@ class Run:
         rows = range(setup.windows.train.start, setup.windows.train.stop + setup.windows.input_len - 1)
         model.fit(setup.store.rows, setup.store.calendar, rows, setup.scaler, setup.store.null_value)
         self._best_model = model.state_dict()
-        progress = self.progress
+        progress, evaluate = self.progress, self.forecasts.evaluate
         progress.training_seconds = time.perf_counter() - started
         progress.epoch = progress.best_epoch = 1
-        train_mae, progress.best_mae = self.evaluate("train").mae(), self.evaluate("validation").mae()
-        self._record(progress.training_seconds, train_mae, progress.best_mae, 0.0)
+        train_mae, progress.best_mae = evaluate("train").mae(), evaluate("validation").mae()
+        self._log_epoch(progress.training_seconds, train_mae, progress.best_mae, 0.0)
         progress.finished = True
         self._save()
 
-    # -- forecasts --------------------------------------------------------------------------------
-
-    def _forecast(self, batch: WindowBatch, training: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-        """Forecast a batch: prediction and target [B, H, N, F] in raw units, and which targets count."""
-        setup = self.setup
-        valid = valid_entries(batch.y_BHNF, setup.store.null_value)
-        y = batch.y_BHNF.to(setup.dtype)
-        # As in the input, a missing value that is NaN stands for the mean where a decoder is fed with it.
-        target = torch.nan_to_num(setup.scaler.scale(y), nan=0.0) if training else None
-        y = torch.nan_to_num(y, nan=0.0)
-        bf16 = self.training.precision == "bfloat16"
-        with torch.autocast(setup.device.type, torch.bfloat16, enabled=bf16):
-            forecast = self.model(
-                setup.model_input(batch),
-                calendar_BHK=batch.y_calendar_BHK,
-                target_BHNF=target,
-                step=self.progress.step,
-            )
-        return setup.scaler.unscale(forecast.to(setup.dtype)), y, valid
-
-    def forecasts(self, split: str) -> Iterator[tuple[Tensor, Tensor]]:
-        """The starts [B] and forecasts [B, H, N, F] of a split's windows, raw units, in time order."""
-        self.model.eval()
-        with torch.inference_mode():
-            loader = self.setup.loaders[split]
-            for batch in loader.in_time_order():
-                yield batch.start, self._forecast(batch)[0]
-
-    def evaluate(self, split: str) -> ErrorSums:
-        """Exact error sums of the model as it is over every window of a split."""
-        setup = self.setup
-        sums = ErrorSums.zeros(setup.windows.horizon, setup.device)
-        self.model.eval()
-        loader = setup.loaders[split]
-        with torch.inference_mode():
-            for batch in loader.in_time_order():
-                sums.add(*self._forecast(batch))
-        return sums
-
     # -- checkpoints ------------------------------------------------------------------------------
 
+    def _pause_due(self) -> bool:
+        """Do all workers save at this step? One asks, all do, at the same step.
+
+        Several workers look at what was asked for a step ago, so that the exchange keeps nobody waiting.
+        """
+        wishes = torch.tensor([bool(self._stop), self._checkpoint_due()], dtype=torch.int32)
+        asked, self._wishes = self._wishes, self._world.start_adding(wishes)
+        if self._world.size == 1:
+            asked = self._wishes
+        if asked is None:
+            return False
+        stop, save = asked.result().tolist()
+        self._stopping = bool(stop)
+        return bool(stop or save)
+
+    def _checkpoint_due(self) -> bool:
+        return time.perf_counter() - self._saved_at > CHECKPOINT_SECONDS
+
     def resume(self) -> None:
-        """Go on from the run's checkpoint, if there is one."""
+        """Go on from the run's checkpoint, if there is one. Raises `InputError` where workers see different ones."""
         found = load_checkpoint(self._checkpoint, self._identity, self.setup.device)
-        if found is None:
-            return
+        seen = torch.tensor([-1, -1] if found is None else [found.progress.epoch, found.progress.batch])
+        if len(self._world.gather(seen).unique(dim=0)) > 1:
+            raise InputError(
+                self._checkpoint,
+                "is not the same for all workers",
+                "put the results where every compute node sees them",
+            )
+        if found is not None:
+            self._restore(found)
+        self.progress.hosts = self._world.hosts()
+
+    def _restore(self, found: Checkpoint) -> None:
         self.progress = found.progress
         self.model.load_state_dict(found.model)
         self._best_model = found.best_model
         self._optimiser.load_state_dict(found.optimiser)
         restore_rng(found.rng, self.setup.device)
-        log.info("resumed at epoch %d, batch %d", self.progress.epoch + 1, self.progress.batch)
+        if self._world.is_first:
+            log.info("resumed at epoch %d, batch %d", self.progress.epoch + 1, self.progress.batch)
 
-    def peak(self) -> Memory:
-        """The most memory that any attempt at this run used."""
-        peak = Memory(**self.progress.peak)
+    def peaks(self) -> list[Memory]:
+        """The most memory that each worker used in any attempt at this run, by rank."""
+        kept = self.progress.peaks
+        peak = Memory(*kept[self._world.rank]) if kept else Memory()
         peak.raise_to(self._monitor.peak_now())
-        return peak
+        rows = self._world.gather(torch.tensor(list(peak.as_dict().values()), dtype=torch.float64))
+        return [Memory(*row) for row in rows.tolist()]
 
     def _save(self) -> None:
-        self.progress.peak = self.peak().as_dict()
-        save_checkpoint(
-            self._checkpoint,
-            Checkpoint(
-                self._identity,
-                self.progress,
-                self.model.state_dict(),
-                self._best_model,
-                self._optimiser.state_dict(),
-                rng_state(self.setup.device),
-            ),
-        )
-        self._saved_at = time.perf_counter()
-        if self._stop and not self.progress.finished:
+        self.progress.peaks = [list(peak.as_dict().values()) for peak in self.peaks()]
+        if self._world.is_first:
+            save_checkpoint(
+                self._checkpoint,
+                Checkpoint(
+                    self._identity,
+                    self.progress,
+                    self.model.state_dict(),
+                    self._best_model,
+                    self._optimiser.state_dict(),
+                    rng_state(self.setup.device),
+                ),
+            )
+        self._saved_at, self._wishes = time.perf_counter(), None
+        if self._stopping and not self.progress.finished:
+            self._world.wait_for_all()  # nobody leaves before the checkpoint is there
             raise Stopped(f"stopped in epoch {self.progress.epoch + 1}; the same command goes on from here")
 
-    def _checkpoint_due(self) -> bool:
-        return time.perf_counter() - self._saved_at > CHECKPOINT_SECONDS
 
-
-def make_optimiser(model: nn.Module, setup: Setup) -> torch.optim.Optimizer:
-    """The optimiser that the settings name, over the model's parameters (none for a fitted baseline)."""
-    training = setup.training
-    parameters = list(model.parameters()) or [nn.Parameter(torch.zeros(0))]
-    return OPTIMISERS[training.optimiser](
-        parameters, lr=training.learning_rate, eps=training.epsilon, weight_decay=training.weight_decay
-    )
-
-
-OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-}
+def _require_finite(train_mae: float, validation_mae: float, epoch: int) -> None:
+    if not math.isfinite(train_mae):
+        raise InputError("training", f"the loss became {train_mae} in epoch {epoch}", "lower learning_rate")
+    if not math.isfinite(validation_mae):
+        raise InputError(
+            "training",
+            f"the validation MAE is {validation_mae} in epoch {epoch}",
+            "check that the validation split has values that are not missing",
+        )

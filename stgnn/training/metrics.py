@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stgnn.distributed.world import World
+
 
 def valid_entries(y_BHNF: Tensor, null_value: float | None) -> Tensor:
     """Mark the targets that are really there, judged on raw float32 values: boolean [B, H, N, F].
@@ -25,22 +27,26 @@ def valid_entries(y_BHNF: Tensor, null_value: float | None) -> Tensor:
     return valid
 
 
-def masked_mae(prediction: Tensor, y: Tensor, valid: Tensor) -> Tensor:
-    """Mean absolute error over valid entries, raw units; 0 where a batch has none."""
-    return _masked_mean((prediction - y).abs(), valid)
+def masked_mae(prediction: Tensor, y: Tensor, valid: Tensor, count: Tensor) -> Tensor:
+    """Sum of absolute errors over valid entries, raw units, divided by `count`; 0 where there are none.
+
+    `count` is how many entries are valid; of several workers, the mean of their counts: averaged over the
+    workers, losses and gradients are then those of the whole batch, however its entries are spread.
+    """
+    return _masked_sum((prediction - y).abs(), valid) / count.clamp(min=1)
 
 
-def masked_mse(prediction: Tensor, y: Tensor, valid: Tensor) -> Tensor:
-    """Mean squared error over valid entries, raw units squared; 0 where a batch has none."""
-    return _masked_mean((prediction - y).square(), valid)
+def masked_mse(prediction: Tensor, y: Tensor, valid: Tensor, count: Tensor) -> Tensor:
+    """Sum of squared errors over valid entries, raw units squared, divided by `count`; see `masked_mae`."""
+    return _masked_sum((prediction - y).square(), valid) / count.clamp(min=1)
 
 
 LOSSES = {"masked-mae": masked_mae, "masked-mse": masked_mse}
 
 
-def _masked_mean(error: Tensor, valid: Tensor) -> Tensor:
+def _masked_sum(error: Tensor, valid: Tensor) -> Tensor:
     # where, not times: a NaN target times zero is still NaN
-    return torch.where(valid, error, 0.0).sum() / valid.sum().clamp(min=1)
+    return torch.where(valid, error, 0.0).sum()
 
 
 @dataclass
@@ -72,9 +78,9 @@ class ErrorSums:
         ):
             total += part.sum(dim=(0, 2, 3), dtype=torch.float64)
 
-    def merge(self, other: "ErrorSums") -> "ErrorSums":
-        """The sums over both."""
-        return ErrorSums(*(getattr(self, name) + getattr(other, name) for name in vars(self)))
+    def over(self, world: World) -> "ErrorSums":
+        """The sums over all workers."""
+        return ErrorSums(*world.add_up(torch.stack(list(vars(self).values()))))
 
     def mae(self) -> float:
         """Pooled mean absolute error; NaN where nothing was valid."""

@@ -67,9 +67,9 @@ def _private_and_shared() -> tuple[float, float]:
 
 
 class Monitor:
-    """Samples memory while its block runs, then writes `system_stats.csv`."""
+    """Samples memory while its block runs, then writes `system_stats.csv` if told where."""
 
-    def __init__(self, file: Path, device: torch.device) -> None:
+    def __init__(self, file: Path | None, device: torch.device) -> None:
         self._file, self._device = file, device
         self._started = time.perf_counter()
         self._rows: list[list[float]] = []
@@ -85,6 +85,8 @@ class Monitor:
         self._stop.set()
         self._thread.join()
         self._read(write_row=True)
+        if self._file is None:
+            return
         with replacing(self._file) as partial, partial.open("w", newline="", encoding="utf-8") as out:
             writer = csv.writer(out)
             writer.writerow(COLUMNS)

@@ -4,7 +4,6 @@ Axes: S test windows, H horizon, N graph nodes, F features.
 """
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,34 +18,35 @@ from stgnn.training.setup import Setup
 def write_predictions(path: Path, setup: Setup, forecasts: Iterator[tuple[Tensor, Tensor]]) -> None:
     """Write forecasts [S, H, N, F] in raw units, batch by batch, whole or not at all.
 
-    `time` is when each window's first forecast entry is; `xarray.open_zarr` reads the store.
+    Each worker writes its own windows, in chunks of their own. `time` is when each window's first
+    forecast entry is; `xarray.open_zarr` reads the store.
     """
-    partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
-    try:
-        partial.chmod(0o755)
-        _write(partial, setup, forecasts)
+    world = setup.world
+    partial = path.with_name(f".{path.name}.partial")
+    if world.is_first:
+        shutil.rmtree(partial, ignore_errors=True)
+        _create(partial, setup)
+    world.wait_for_all()
+    _write(partial, setup, forecasts)
+    world.wait_for_all()
+    if world.is_first:
         if path.exists():
             shutil.rmtree(path)
         partial.rename(path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
-def _write(folder: Path, setup: Setup, forecasts: Iterator[tuple[Tensor, Tensor]]) -> None:
+def _create(folder: Path, setup: Setup) -> None:
     store, windows = setup.store, setup.windows
     group = zarr.open_group(folder, mode="w")
-    array = group.create_array(
+    batches = setup.loaders["test"].evaluation_ranges()
+    group.create_array(
         "forecast",
         shape=(len(windows.test), windows.horizon, *store.shape[1:]),
-        chunks=(setup.training.batch_size, windows.horizon, *store.shape[1:]),
+        chunks=(len(batches[0]), windows.horizon, *store.shape[1:]),
         dtype="float32",
         dimension_names=("time", "step", "node", "feature"),
         attributes={"units": str(store.attributes.get("units", ""))},
     )
-    done = 0
-    for start_B, forecast_BHNF in forecasts:
-        array[done : done + len(start_B)] = forecast_BHNF.float().cpu().numpy()
-        done += len(start_B)
     first = np.arange(windows.test.start, windows.test.stop) + windows.input_len
     coordinates = {
         "time": ("time", store.time[first]),
@@ -55,3 +55,10 @@ def _write(folder: Path, setup: Setup, forecasts: Iterator[tuple[Tensor, Tensor]
         "feature": ("feature", np.array(store.feature, dtype=object)),
     }
     xr.Dataset(coords=coordinates).to_zarr(folder, mode="a", zarr_format=3, consolidated=False)
+
+
+def _write(folder: Path, setup: Setup, forecasts: Iterator[tuple[Tensor, Tensor]]) -> None:
+    array = zarr.open_array(folder / "forecast", mode="r+")
+    first = setup.windows.test.start
+    for (_, forecast_BHNF), starts in zip(forecasts, setup.loaders["test"].evaluation_ranges(), strict=True):
+        array[starts.start - first : starts.stop - first] = forecast_BHNF.float().cpu().numpy()

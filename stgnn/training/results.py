@@ -27,7 +27,7 @@ def write_results(
     setup: Setup,
     progress: Progress,
     scores: Mapping[str, Any],
-    peak: Memory,
+    peaks: Sequence[Memory],
     preprocessing: float,
     total: float,
 ) -> None:
@@ -35,17 +35,19 @@ def write_results(
     write_text(folder / "run.yaml", yaml.safe_dump(_plain(setup.settings), sort_keys=False))
     rows = [[_cell(row[name]) for name in EPOCH_COLUMNS] for row in progress.history]
     write_text(folder / "per_epoch_stats.csv", _csv(EPOCH_COLUMNS, rows))
-    stats = _stats(setup, progress, peak, preprocessing, total)
+    stats = _stats(setup, progress, peaks, preprocessing, total)
     write_text(folder / "stats.csv", _csv(list(stats), [[_cell(value) for value in stats.values()]]))
     metrics = _metrics(folder.name, setup, progress, scores)
     write_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
 
 
 def _stats(
-    setup: Setup, progress: Progress, peak: Memory, preprocessing: float, total: float
+    setup: Setup, progress: Progress, peaks: Sequence[Memory], preprocessing: float, total: float
 ) -> dict[str, float | str]:
-    """PGT-I's columns (seconds, MB), then ours."""
-    stepping = progress.step_seconds
+    """PGT-I's columns (seconds, MB), then ours. Memory is the worker's that used most, or a compute node's."""
+    stepping, most = progress.step_seconds, Memory()
+    for peak in peaks:
+        most.raise_to(peak)
     return {
         "preprocessing": preprocessing,
         "training": progress.training_seconds,
@@ -53,15 +55,33 @@ def _stats(
         "t_mae": min(row["t_mae"] for row in progress.history),
         "v_mae": min(row["v_mae"] for row in progress.history),
         "system_memory_total": system_memory_mb(),
-        "max_system_mem": peak.resident,
+        "max_system_mem": most.resident,
         "gpu_memory_total": device_memory_mb(setup.device),
-        "max_gpu_mem": peak.device,
-        "max_private_mem": peak.private,
-        "max_shared_mem": peak.shared,
+        "max_gpu_mem": most.device,
+        "max_private_mem": most.private,
+        "max_shared_mem": most.shared,
         "epochs": progress.epoch,
         "windows_per_second": progress.windows_seen / stepping if stepping else "",
         "device": str(setup.device),
+        **_exchanged(progress, peaks),
     }
+
+
+def _exchanged(progress: Progress, peaks: Sequence[Memory]) -> dict[str, float]:
+    """What having several workers came to: MB received by all workers in an epoch, MB used on a compute node."""
+    moved, reduced = progress.exchanged
+    return {
+        "compute_nodes": len(set(progress.hosts)),
+        "data_mb_per_epoch": moved / 2**20 / progress.epoch,
+        "sync_mb_per_epoch": reduced / 2**20 / progress.epoch,
+        "max_node_mem": max(_node_memory(host, progress.hosts, peaks) for host in progress.hosts),
+    }
+
+
+def _node_memory(host: str, hosts: Sequence[str], peaks: Sequence[Memory]) -> float:
+    """Memory of one compute node: what its workers have for themselves, and once what they share."""
+    here = [peak for peak, of in zip(peaks, hosts, strict=True) if of == host]
+    return sum(peak.private for peak in here) + max(peak.shared for peak in here)
 
 
 def _metrics(run: str, setup: Setup, progress: Progress, scores: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,10 +10,13 @@ from typing import Any
 import torch
 
 from stgnn.data.features import ModelInput
-from stgnn.data.loader import WindowLoader
-from stgnn.data.placements import PLACEMENTS
+from stgnn.data.loader import PartitionLoader, WindowLoader
+from stgnn.data.partition import PartitionPlacement
+from stgnn.data.placements import PLACEMENTS, Placement
 from stgnn.data.scaler import Scaler, fit_scaler
+from stgnn.data.share import Share
 from stgnn.data.windows import Windows, split_windows
+from stgnn.distributed.world import World
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
 from stgnn.models.base import Forecaster, TaskShape
@@ -28,8 +31,11 @@ class Training:
 
     epochs: int
     batch_size: int
+    batch_scope: str
     optimiser: str
     learning_rate: float
+    learning_rate_scaling: str
+    warmup_epochs: float
     epsilon: float
     weight_decay: float
     milestones: tuple[int, ...]
@@ -59,6 +65,10 @@ class Training:
             raise InputError("training.loss", f"unknown {values['loss']!r}", f"one of {sorted(LOSSES)}")
         return cls(**values)
 
+    def global_batch(self, workers: int) -> int:
+        """Windows of one step over all workers."""
+        return self.batch_size * workers if self.batch_scope == "worker" else self.batch_size
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -66,7 +76,7 @@ class Setup:
 
     settings: Mapping[str, Any]
     training: Training
-    device: torch.device
+    world: World
     dtype: torch.dtype
     store: SignalStore
     windows: Windows
@@ -74,6 +84,11 @@ class Setup:
     model_input: ModelInput
     model: Forecaster
     loaders: Mapping[str, WindowLoader]  # by split
+
+    @property
+    def device(self) -> torch.device:
+        """Where this worker computes."""
+        return self.world.device
 
     def identity(self, code: str) -> dict[str, str]:
         """What a checkpoint must have been made from to be this run's."""
@@ -85,13 +100,14 @@ class Setup:
         }
 
 
-def prepare(settings: Mapping[str, Any], store_path: Path) -> Setup:
+def prepare(settings: Mapping[str, Any], store_path: Path, world: World) -> Setup:
     """Open the store, fit the scaler, place the data and build the model, seeded.
 
+    Every worker of `world` seeds alike: they begin with the same weights and toss the same coins.
     Raises `InputError` for settings that do not fit together or to the store.
     """
     training, task = Training.from_settings(settings["training"]), settings["task"]
-    device = choose_device(settings.get("device", "auto"))
+    device = world.device
     dtype = torch.float64 if training.precision == "float64" else torch.float32
     torch.manual_seed(settings["seed"])
     store = open_store(store_path)
@@ -117,43 +133,62 @@ def prepare(settings: Mapping[str, Any], store_path: Path) -> Setup:
     return Setup(
         settings,
         training,
-        device,
+        world,
         dtype,
         store,
         windows,
         scaler,
         model_input,
         model,
-        _loaders(settings, training, store, windows, device),
+        _loaders(settings, training, store, windows, world),
     )
 
 
 def _loaders(
-    settings: Mapping[str, Any],
-    training: Training,
-    store: SignalStore,
-    windows: Windows,
-    device: torch.device,
+    settings: Mapping[str, Any], training: Training, store: SignalStore, windows: Windows, world: World
 ) -> dict[str, WindowLoader]:
-    if settings["batching"] not in PLACEMENTS:
-        raise InputError("batching", f"unknown {settings['batching']!r}", f"one of {sorted(PLACEMENTS)}")
-    placement = PLACEMENTS[settings["batching"]](store, windows, device)
+    batch_size = training.global_batch(world.size)
+    placement = _place(settings["batching"], store, windows, world, batch_size)
+    loader = PartitionLoader if settings["batching"] == "partitioned-index" else WindowLoader
     return {
-        split: WindowLoader(
+        split: loader(
             placement,
             windows.of(split),
-            training.batch_size,
+            batch_size,
             shuffle=training.shuffle and split == "train",
             seed=settings["seed"],
+            share=Share(world.rank, world.size),
         )
         for split in ("train", "validation", "test")
     }
 
 
-def choose_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU."""
+def _place(batching: str, store: SignalStore, windows: Windows, world: World, batch_size: int) -> Placement:
+    """Put the windows where the run's batching has them."""
+    if batching == "partitioned-index":
+        return PartitionPlacement(store, windows, world, batch_size)
+    if batching == "dask-ddp":
+        from stgnn.data.dask_windows import DaskPlacement  # Dask is slow to import, and only this needs it
+
+        return DaskPlacement(store, windows, world)
+    if batching not in PLACEMENTS:
+        raise InputError("batching", f"unknown {batching!r}", "see pipeline.schema.json")
+    return PLACEMENTS[batching](store, windows, world.device)
+
+
+def choose_device(name: str, local_rank: int | None = None) -> torch.device:
+    """`auto` is CUDA where there is one, else the CPU; of several workers each takes the card of its `local_rank`."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and local_rank is not None:
+        name = f"cuda:{local_rank}"
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise InputError("device", f"{name} asked for, but torch sees no CUDA device", "use auto or cpu")
-    return torch.device(name)
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise InputError(
+            "device",
+            f"{name} asked for, but torch sees {torch.cuda.device_count()} CUDA device(s)",
+            "use fewer workers a compute node",
+        )
+    return device

@@ -15,7 +15,7 @@ import torch
 import xarray as xr
 import yaml
 
-from stgnn.data import split_windows
+from stgnn.data import WindowBatch, split_windows
 from stgnn.errors import InputError
 from stgnn.models.dcrnn import Seq2SeqDCRNN
 from stgnn.store import SignalStore
@@ -140,10 +140,11 @@ def _train_until_step(
     engine.CHECKPOINT_SECONDS = 0.0  # a checkpoint after every step: the interruption falls inside an epoch
     take_step = engine.Run._step
 
-    def step_then_signal(self: engine.Run, loss: torch.Tensor) -> None:
-        take_step(self, loss)
+    def step_then_signal(self: engine.Run, batch: WindowBatch) -> torch.Tensor:
+        tally = take_step(self, batch)
         if self.progress.step == step:
             os.kill(os.getpid(), number)
+        return tally
 
     engine.Run._step = step_then_signal  # type: ignore[method-assign]
     try:

@@ -27,7 +27,8 @@ def test_sums_over_any_batches_give_the_metrics_of_the_whole(seed: int, cuts: li
     for number, (begin, end) in enumerate(pairwise(edges)):
         batch = slice(begin, end)
         parts[number % 2].add(prediction[batch], y[batch], valid_entries(y[batch], 0.0))
-    summary = parts[0].merge(parts[1]).summary()
+    whole = ErrorSums(*(getattr(parts[0], name) + getattr(parts[1], name) for name in vars(parts[0])))
+    summary = whole.summary()
     real = y.numpy() != 0
     error = np.abs(prediction.numpy() - y.numpy())
     assert summary["count"] == real.sum()
@@ -62,13 +63,13 @@ def test_losses_are_means_over_valid_entries_only() -> None:
     prediction, y = forecast_and_target(0)
     valid = valid_entries(y, 0.0)
     error = (prediction - y)[valid]
-    torch.testing.assert_close(masked_mae(prediction, y, valid), error.abs().mean())
-    torch.testing.assert_close(masked_mse(prediction, y, valid), error.square().mean())
+    torch.testing.assert_close(masked_mae(prediction, y, valid, valid.sum()), error.abs().mean())
+    torch.testing.assert_close(masked_mse(prediction, y, valid, valid.sum()), error.square().mean())
 
 
 def test_a_batch_without_valid_targets_has_zero_loss_and_finite_gradients() -> None:
     prediction = torch.ones(2, 1, 1, 1, requires_grad=True)
     y = torch.full((2, 1, 1, 1), math.nan)
-    loss = masked_mae(prediction, y, valid_entries(y, math.nan))
+    loss = masked_mae(prediction, y, valid_entries(y, math.nan), torch.tensor(0))
     loss.backward()
     assert loss.item() == 0 and prediction.grad is not None and not prediction.grad.any()

@@ -1,0 +1,62 @@
+"""Forecasts of a model and how far off they are, in raw units, one worker's share at a time.
+
+Axes: B batch, H horizon, N graph nodes, F features.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from stgnn.data.placements import WindowBatch
+from stgnn.distributed import heartbeat
+from stgnn.training.metrics import ErrorSums, valid_entries
+from stgnn.training.setup import Setup
+
+
+class Forecasts:
+    """What the run's model, as it is at the moment, forecasts."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+
+    def target(self, batch: WindowBatch) -> tuple[Tensor, Tensor]:
+        """The true future [B, H, N, F] with 0 for NaN, and which of its entries count."""
+        valid = valid_entries(batch.y_BHNF, self._setup.store.null_value)
+        y_BHNF = torch.nan_to_num(batch.y_BHNF.to(self._setup.dtype), nan=0.0)
+        return y_BHNF, torch.zeros_like(valid) if batch.padding else valid
+
+    def forecast(self, batch: WindowBatch, model: nn.Module | None = None, step: int = 0) -> Tensor:
+        """Forecast a batch: [B, H, N, F]. With a `model` (the run's own, wrapped) it is for training, at `step`."""
+        setup, target_BHNF = self._setup, None
+        if model is not None:
+            # As in the input, a missing value that is NaN stands for the mean where a decoder is fed with it.
+            target_BHNF = torch.nan_to_num(setup.scaler.scale(batch.y_BHNF.to(setup.dtype)), nan=0.0)
+        bf16 = setup.training.precision == "bfloat16"
+        with torch.autocast(setup.device.type, torch.bfloat16, enabled=bf16):
+            forecast = (model or setup.model)(
+                setup.model_input(batch),
+                calendar_BHK=batch.y_calendar_BHK,
+                target_BHNF=target_BHNF,
+                step=step,
+            )
+        return setup.scaler.unscale(forecast.to(setup.dtype))
+
+    def of(self, split: str) -> Iterator[tuple[Tensor, Tensor]]:
+        """The starts [B] and forecasts [B, H, N, F] of this worker's windows of a split, in time order."""
+        self._setup.model.eval()
+        with torch.inference_mode():
+            for batch in self._setup.loaders[split].in_time_order():
+                yield batch.start, self.forecast(batch)
+                heartbeat.progress()
+
+    def evaluate(self, split: str) -> ErrorSums:
+        """Exact error sums over every window of a split, of all workers: each window once, none padded."""
+        setup = self._setup
+        sums = ErrorSums.zeros(setup.windows.horizon, setup.device)
+        setup.model.eval()
+        with torch.inference_mode():
+            for batch in setup.loaders[split].in_time_order():
+                sums.add(self.forecast(batch), *self.target(batch))
+                heartbeat.progress()
+        return sums.over(setup.world)
