@@ -9,7 +9,7 @@ TESTS_READY := $(VENV)/.ready-for-tests
 CORES ?= all
 
 .DELETE_ON_ERROR:
-.PHONY: quickstart test lint clean
+.PHONY: quickstart test lint slurm clean
 
 # Snakemake prints the tables after a run but not when there was nothing to run; here they come either way.
 quickstart: $(READY)
@@ -21,6 +21,10 @@ quickstart: $(READY)
 # share one finished study.
 test: $(TESTS_READY)
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Once, on a cluster with SLURM: what `snakemake --profile slurm` submits jobs with.
+slurm: $(READY)
+	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-slurm.txt
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -42,7 +46,9 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# PyTorch Geometric Temporal is a peer that tests compare with; its own requirements cannot be met.
-$(TESTS_READY): $(READY) requirements-pgt.txt
+# PyTorch Geometric Temporal is a peer that tests compare with; its own requirements cannot be met. Snakemake's executor
+# for SLURM goes where only the tests of SLURM look: it slows every start of Snakemake.
+$(TESTS_READY): $(READY) requirements-pgt.txt requirements-slurm.txt
 	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-pgt.txt
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/slurm --requirement requirements-slurm.txt
 	@touch $@

@@ -14,8 +14,7 @@ rule ingest:
     conda:
         "../envs/stgnn.yaml"
     resources:
-        mem_mb=1000,
-        runtime=120,
+        **asked(to_prepare),
     params:
         raw=lambda wildcards, input: Path(input[0]).parents[1],
         identity=store_identity,

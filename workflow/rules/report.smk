@@ -1,6 +1,13 @@
 # From runs to what people read: one tidy file, then tables, figures and the page.
 
 
+localrules:
+    collect,  # seconds each: less than it takes to submit them
+    tabulate,
+    plot,
+    report,
+
+
 rule collect:
     input:
         metrics=[f"<results>/{run.path}/metrics.json" for run in STUDY.runs],

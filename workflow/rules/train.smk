@@ -18,10 +18,9 @@ rule train:
         "<benchmarks>/train/{dataset}/{model}/{run}.tsv"
     conda:
         "../envs/stgnn.yaml"
-    threads: config["threads"]
+    threads: threads_to_train
     resources:
-        mem_mb=4000,
-        runtime=720,
+        **asked(to_train),
     params:
         folder=subpath(output.metrics, parent=True),
         settings=lambda wildcards: run_of(wildcards).json,
@@ -29,4 +28,7 @@ rule train:
     message:
         "Train {wildcards.model} on {wildcards.dataset}, {wildcards.run} (progress: {log})"
     shell:
+        'eval "$STGNN_SETUP"; '
         "logged {log} python -m stgnn train --settings {params.settings:q} --store {input.store:q} --out {params.folder:q}"
+        ' ${{STGNN_INTERFACE:+--interface "$STGNN_INTERFACE"}} ${{STGNN_SCRATCH:+--scratch "$STGNN_SCRATCH"}}'
+        " ${{STGNN_IN_JOB:+--runtime {resources.runtime}}}"
