@@ -7,6 +7,7 @@ own launchers set: RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT.
 
 import os
 import socket
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -53,14 +54,17 @@ class World:
         if self.size == 1 or not trained:
             return model
         self._parameter_bytes = sum(parameter.nbytes for parameter in trained)
-        # Buffers are graph operators and the like, the same everywhere; weights are the same by the seed.
-        return DistributedDataParallel(
-            model,
-            process_group=self._group,
-            broadcast_buffers=False,
-            gradient_as_bucket_view=True,
-            init_sync=False,
-        )
+        with warnings.catch_warnings():
+            # The newest torch has another name for broadcast_buffers, which the oldest we run on does not know.
+            warnings.simplefilter("ignore", FutureWarning)
+            # Buffers are graph operators and the like, the same everywhere; weights are the same by the seed.
+            return DistributedDataParallel(
+                model,
+                process_group=self._group,
+                broadcast_buffers=False,
+                gradient_as_bucket_view=True,
+                init_sync=False,
+            )
 
     def count_step(self) -> None:
         """Note the gradients that one backward pass exchanged: what a ring all-reduce brings to a worker."""
