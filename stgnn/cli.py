@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,16 +77,21 @@ def _inspect(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from stgnn.distributed.launch import Site, launch
+    from stgnn.distributed.supervise import TrainingFailed
     from stgnn.fingerprint import run_fingerprint
-    from stgnn.training.engine import train_run
     from stgnn.training.stop import STOPPED, Stopped
 
     settings = _run_settings(options)
+    site = Site(options.runtime, options.interface, options.scratch, options.threads)
     try:
-        train_run(settings, options.store, options.out, run_fingerprint(settings))
+        launch(settings, options.store, options.out, run_fingerprint(settings), site)
     except Stopped as stopped:
         print(f"stgnn train: {stopped}", file=sys.stderr)
         return STOPPED
+    except TrainingFailed as failed:
+        print(f"stgnn train: {failed}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -209,11 +214,41 @@ def _add_dataset(parser: argparse.ArgumentParser) -> None:
 
 def _add_run_commands(commands: Any) -> None:
     train = _command(commands, "train", _train, "train one run and evaluate it; resumes from its checkpoint")
+    train.epilog = (
+        "A run of several workers is started once, on the first compute node of its Slurm or PBS job, or "
+        "anywhere: it starts its workers on all compute nodes of the job itself. Exit status: 0 done, "
+        "2 wrong input, 75 asked to stop and resumable by the same command, 1 failed."
+    )
     declared = train.add_mutually_exclusive_group(required=True)
     declared.add_argument("--run", dest="run_file", type=Path, help="a run.yaml: a resolved run")
     declared.add_argument("--settings", help="the same as JSON text")
     train.add_argument("--store", type=Path, required=True, help="the dataset's store")
     train.add_argument("--out", type=Path, required=True, help="the folder for the result files")
+    train.add_argument(
+        "--runtime",
+        type=_positive(float),
+        metavar="MINUTES",
+        help="the batch job's time limit: some time before it (a minute, 5 %% of a long one, 5 minutes at most) "
+        "the run saves its place and exits with 75 (no limit)",
+    )
+    train.add_argument(
+        "--interface",
+        metavar="NIC",
+        help="the network interface between compute nodes, such as hsn0 (loopback on one machine, else the "
+        "one on the way to the other nodes)",
+    )
+    train.add_argument(
+        "--scratch",
+        metavar="DIR",
+        help="a folder on each compute node's own disk for what workers spill, emptied at the end; may hold "
+        "$VARIABLES of the compute node, in single quotes ($TMPDIR or /tmp)",
+    )
+    train.add_argument(
+        "--threads",
+        type=_positive(int),
+        metavar="N",
+        help="CPU threads of each worker, where OMP_NUM_THREADS is not set (its share of the compute node)",
+    )
 
     _add_pipeline(_command(commands, "runs", _runs, "list the runs that a pipeline declares"))
 
@@ -253,6 +288,18 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
 
 def _add_pipeline(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pipeline", type=Path, help="a study: pipelines/NAME.yaml")
+
+
+def _positive(kind: type[int] | type[float]) -> Callable[[str], float]:
+    """The argparse type of a number above 0."""
+
+    def number(text: str) -> float:
+        value = kind(text)
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"expected a number above 0, found {text}")
+        return value
+
+    return number
 
 
 def _command(commands: Any, name: str, run: Any, summary: str) -> argparse.ArgumentParser:
