@@ -10,8 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
-from urllib.request import url2pathname
+from urllib.parse import quote
 
 from stgnn.catalog import Dataset, RawFile
 from stgnn.download import Patience, TransferError, download
@@ -106,18 +105,12 @@ def _sources(dataset: Dataset, raw: RawFile, mirror: str | Path | None) -> tuple
     if raw.url is None:
         problems.append("no public address is known")
     else:
-        sources.append(_own_file(raw) or raw.url)
+        sources.append(raw.own or raw.url)
     return sources, problems
 
 
-def _own_file(raw: RawFile) -> Path | None:
-    """Return the file on this machine that the catalogue's `path:` names; None where it has an address."""
-    address = urlsplit(raw.url or "")
-    return Path(url2pathname(address.path)) if address.scheme == "file" else None
-
-
 def _is_outdated(target: Path, raw: RawFile) -> bool:
-    own = _own_file(raw)
+    own = raw.own
     return own is not None and own.exists() and own.stat().st_mtime_ns > target.stat().st_mtime_ns
 
 
@@ -173,19 +166,17 @@ def _copy(source: Path, raw: RawFile, part: Part) -> str:
 
 
 def _generate(name: str, settings: Mapping[str, Any], target: Path) -> None:
-    """Write the dataset's synthetic files, and keep the one asked for: another rule may hold the others."""
+    """Write the one of the dataset's synthetic files that is asked for: another rule may hold the others."""
     from stgnn.synthetic import write_synthetic  # here, so that a download needs neither numpy nor h5py
 
     workshop = target.with_name(f".{target.name}.synthetic")
     shutil.rmtree(workshop, ignore_errors=True)  # of a process that was killed
     workshop.mkdir(parents=True)
     try:
-        write_synthetic(settings, workshop)
-        made = workshop / target.name
-        if not made.is_file():
-            names = ", ".join(sorted(path.name for path in workshop.iterdir()))
-            raise InputError(name, f"its generator writes {names}, not {target.name}", "mend `files:`")
-        made.replace(target)
+        write_synthetic(settings, workshop, [target.name])
+        (workshop / target.name).replace(target)
+    except InputError as error:
+        raise InputError(name, error.problem, error.todo) from None
     finally:
         shutil.rmtree(workshop)
 

@@ -1,6 +1,7 @@
 """Synthetic data in the real raw formats: the embedded default, and files of any size for benchmarks.
 
-`traffic`: speeds on a road network whose graph matters, as a pandas `fixed` HDF5 frame and an adjacency pickle;
+`traffic`: speeds on a road network whose graph matters, as a pandas `fixed` HDF5 frame, and the network twice, as an
+adjacency pickle and as a list of edges, of which a large one needs no nodes x nodes matrix;
 `chickenpox`: weekly counts in neighbouring counties, in the layout of chickenpox.json. Equal settings give equal bytes.
 Nothing here is measured; errors on it say nothing about real traffic or disease.
 
@@ -10,8 +11,9 @@ Axes: T entries, D entries of a day, N graph nodes, K neighbours, nearest first.
 import difflib
 import json
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,20 +55,25 @@ class ChickenpoxSettings:
     seed: int = 0
 
 
-def write_synthetic(settings: Mapping[str, Any], folder: Path) -> None:
-    """Write the raw files that `settings` describe into `folder`, each whole or not at all.
+def write_synthetic(settings: Mapping[str, Any], folder: Path, names: Sequence[str] | None = None) -> None:
+    """Write the raw files that `settings` describe into `folder`, each whole or not at all; only `names` if given.
 
-    `generator: traffic` writes speeds.h5 and adj_mx.pkl, `generator: chickenpox` writes chickenpox.json; the other
-    keys are the fields of `TrafficSettings` and `ChickenpoxSettings`. A wrong key or value is an `InputError`.
+    `generator: traffic` knows speeds.h5, adj_mx.pkl and edges.csv, `generator: chickenpox` chickenpox.json; the other
+    keys are the fields of `TrafficSettings` and `ChickenpoxSettings`. A wrong key, value or name is an `InputError`.
     """
     given = dict(settings)
     generator = given.pop("generator", None)
     if generator == "traffic":
-        _write_traffic(_checked(TrafficSettings, given), Path(folder))
+        files = _traffic_files(_checked(TrafficSettings, given))
     elif generator == "chickenpox":
-        _write_chickenpox(_checked(ChickenpoxSettings, given), Path(folder))
+        files = _chickenpox_files(_checked(ChickenpoxSettings, given))
     else:
         raise InputError("synthetic", f"`generator: {generator}`", "expected traffic or chickenpox")
+    for name in files if names is None else names:
+        if name not in files:
+            problem = f"its generator writes {', '.join(files)}, not {name}"
+            raise InputError("synthetic", problem, "mend `files:`")
+        files[name](Path(folder) / name)
 
 
 Settings = TypeVar("Settings", TrafficSettings, ChickenpoxSettings)
@@ -111,15 +118,38 @@ class Roads:
         return matrix
 
 
-def _write_traffic(settings: TrafficSettings, folder: Path) -> None:
-    roads = _roads(settings)
-    ids = [str(400_001 + node) for node in range(settings.nodes)]
-    with replacing(folder / "adj_mx.pkl") as partial:
-        content = (ids, {name: node for node, name in enumerate(ids)}, roads.adjacency())
-        partial.write_bytes(pickle.dumps(content, protocol=2))
+WriteFile = Callable[[Path], None]
+
+
+def _traffic_files(settings: TrafficSettings) -> dict[str, WriteFile]:
+    roads, ids = _roads(settings), [str(400_001 + node) for node in range(settings.nodes)]
+    return {
+        "adj_mx.pkl": partial(_write_matrix, roads, ids),
+        "edges.csv": partial(_write_edges, roads, ids),
+        "speeds.h5": partial(_write_speeds, settings, roads, ids),
+    }
+
+
+def _write_matrix(roads: Roads, ids: Sequence[str], path: Path) -> None:
+    content = (ids, {name: node for node, name in enumerate(ids)}, roads.adjacency())
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(pickle.dumps(content, protocol=2))
+
+
+def _write_edges(roads: Roads, ids: Sequence[str], path: Path) -> None:
+    rows = ["from,to,weight"]
+    for node, name in enumerate(ids):
+        rows.append(f"{name},{name},1")
+        for source, weight in zip(roads.upstream_NK[node], roads.weight_NK[node], strict=True):
+            if weight > 0 and source != node:
+                rows.append(f"{ids[source]},{name},{np.float32(weight):.9g}")  # nine digits are exact
+    write_text(path, "\n".join(rows) + "\n")
+
+
+def _write_speeds(settings: TrafficSettings, roads: Roads, ids: Sequence[str], path: Path) -> None:
     time = START + np.arange(settings.entries) * np.timedelta64(300, "s")
     dtype = np.float64 if settings.float64 else np.float32
-    write_frame(folder / "speeds.h5", ids, time.astype("datetime64[ns]"), _speeds(settings, roads), dtype)
+    write_frame(path, ids, time.astype("datetime64[ns]"), _speeds(settings, roads), dtype)
 
 
 def _roads(settings: TrafficSettings) -> Roads:
@@ -215,7 +245,11 @@ def _silence(speed_DN: Array, day: int, missing: float, random: np.random.Genera
         speed_DN[start : start + length] = 0.0
 
 
-def _write_chickenpox(settings: ChickenpoxSettings, folder: Path) -> None:
+def _chickenpox_files(settings: ChickenpoxSettings) -> dict[str, WriteFile]:
+    return {"chickenpox.json": partial(_write_chickenpox, settings)}
+
+
+def _write_chickenpox(settings: ChickenpoxSettings, path: Path) -> None:
     random = np.random.default_rng([settings.seed, 3])
     place = random.uniform(0.0, 1.0, (settings.nodes, 2))
     distance = np.hypot(*(place[:, None] - place).transpose(2, 0, 1))
@@ -229,7 +263,7 @@ def _write_chickenpox(settings: ChickenpoxSettings, folder: Path) -> None:
         "node_ids": {f"COUNTY {node:02d}": node for node in range(settings.nodes)},
         "FX": ((cases - cases.mean(axis=0)) / cases.std(axis=0)).tolist(),
     }
-    write_text(folder / "chickenpox.json", json.dumps(content))
+    write_text(path, json.dumps(content))
 
 
 def _cases(weeks: int, joined: NDArray[np.bool_], random: np.random.Generator) -> Array:

@@ -73,7 +73,7 @@ def test_published_datasets_say_whom_to_cite_and_how_they_are_used(name: str) ->
 
 
 def test_every_dataset_of_the_papers_is_there() -> None:
-    assert SHIPPED.keys() == {*PUBLISHED, "synthetic-traffic", "synthetic-chickenpox"}
+    assert SHIPPED.keys() == {*PUBLISHED, "synthetic-traffic", "synthetic-chickenpox", "pems-synthetic"}
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -47,7 +47,9 @@ def test_equal_settings_give_equal_bytes_and_another_seed_others(
         write_synthetic({**settings, **change}, tmp_path / name)
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert files == (
-        ["chickenpox.json"] if settings["generator"] == "chickenpox" else ["adj_mx.pkl", "speeds.h5"]
+        ["chickenpox.json"]
+        if settings["generator"] == "chickenpox"
+        else ["adj_mx.pkl", "edges.csv", "speeds.h5"]
     )
     for file in files:
         one, two, other = ((tmp_path / name / file).read_bytes() for name in ("one", "two", "other"))
@@ -83,6 +85,31 @@ def test_the_pickle_is_the_tuple_of_the_traffic_literature(traffic: Path) -> Non
     assert [index[name] for name in ids] == list(range(40))
     assert matrix.dtype == np.float32 and (matrix.diagonal() == 1).all()
     np.testing.assert_array_equal(matrix, arrays(traffic)[1].astype(np.float32))
+
+
+def test_the_list_of_edges_is_the_network_of_the_pickle_without_its_matrix(tmp_path: Path) -> None:
+    city = dataclasses.replace(
+        load_catalog()["pems-synthetic"], synthetic={"generator": "traffic", "nodes": 600, "entries": DAY}
+    )
+    tracemalloc.start()
+    for file in city.files:  # one at a time, as the workflow asks for them
+        write_synthetic(city.synthetic or {}, tmp_path, [file.name])
+    top = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["edges.csv", "speeds.h5"]
+    listed = read(city, tmp_path)
+    write_synthetic(city.synthetic or {}, tmp_path, ["adj_mx.pkl"])
+    assert top < 12 * DAY * 600 * 8  # a dozen arrays of a day
+    pickled = read(load_catalog()["synthetic-traffic"], tmp_path)
+    np.testing.assert_array_equal(listed.edge_index, pickled.edge_index)
+    np.testing.assert_array_equal(listed.edge_weight, pickled.edge_weight)
+    assert listed.edge_index.shape[1] < 5 * 600
+
+
+def test_a_file_that_the_generator_does_not_know_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"writes adj_mx.pkl, edges.csv, speeds.h5, not speed.h5; mend"):
+        write_synthetic(SMALL, tmp_path, ["speed.h5"])
+    assert not any(tmp_path.iterdir())
 
 
 def test_roads_have_a_direction_and_reach_nearly_every_sensor(traffic: Path) -> None:
@@ -168,7 +195,7 @@ def test_no_part_of_a_file_is_left_by_a_failure(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("stgnn.synthetic._silence", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_synthetic(SMALL, tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["adj_mx.pkl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["adj_mx.pkl", "edges.csv"]
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,8 @@ METRICS: dict[str, Metric] = {
     "data_mb_per_epoch": Metric("Data moved between workers", "MB/epoch", "lower", cost=True),
     "sync_mb_per_epoch": Metric("Gradients exchanged", "MB/epoch", "lower", cost=True),
     "compute_nodes": Metric("Compute nodes"),
+    "signal_mb": Metric("Signal", "MB"),
+    "windows_mb": Metric("Its windows, materialised", "MB"),
     "system_memory_total": Metric("Machine memory", "MB"),
     "gpu_memory_total": Metric("GPU memory", "MB"),
 }

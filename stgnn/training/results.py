@@ -14,7 +14,9 @@ from typing import Any
 
 import yaml
 
+from stgnn.data.windows import Windows
 from stgnn.files import write_text
+from stgnn.store.signal_store import SignalStore
 from stgnn.training.checkpoint import Progress
 from stgnn.training.monitor import Memory, device_memory_mb, system_memory_mb
 from stgnn.training.setup import Setup
@@ -64,7 +66,14 @@ def _stats(
         "windows_per_second": progress.windows_seen / stepping if stepping else "",
         "device": str(setup.device),
         **_exchanged(progress, peaks),
+        **_sizes(setup.store, setup.windows),
     }
+
+
+def _sizes(store: SignalStore, windows: Windows) -> dict[str, float]:
+    """MB (float32) of the signal, and of all its input and target windows were they copied out of it."""
+    entries = sum(len(part) for part in (windows.train, windows.validation, windows.test)) * windows.length
+    return {"signal_mb": store.nbytes / 2**20, "windows_mb": store.nbytes / 2**20 * entries / store.shape[0]}
 
 
 def _exchanged(progress: Progress, peaks: Sequence[Memory]) -> dict[str, float]:
