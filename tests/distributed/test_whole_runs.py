@@ -1,0 +1,93 @@
+"""Whole runs by `stgnn train` with real launchers: the results of one worker's, also after a worker was killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stgnn.distributed.heartbeat import read_beat
+from stgnn.store import SignalStore
+from stgnn.training.engine import train_run
+from tests.distributed.test_training import assert_same_results, read_results, settings
+
+PATIENCE = 180.0  # seconds for anything on a busy machine
+
+
+@pytest.fixture
+def store(make_store: Callable[..., SignalStore]) -> SignalStore:
+    values = 50 + 10 * np.sin(np.arange(600) / 20)[:, None, None] + np.zeros((600, 4, 1))
+    return make_store(values.astype(np.float32), null_value=0.0)
+
+
+def start(run: dict[str, Any], store: SignalStore, folder: Path) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "stgnn", "train", "--settings", json.dumps(run)]
+    command += ["--store", str(store.path), "--out", str(folder), "--threads", "1"]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    said = process.communicate(timeout=PATIENCE)[1]
+    return process.returncode, said
+
+
+@pytest.mark.parametrize("launcher", ["dask", "torchrun"])
+def test_two_launched_workers_leave_the_results_of_one(
+    store: SignalStore, tmp_path: Path, launcher: str
+) -> None:
+    run = settings(workers=2, launcher=launcher, precision="float64")
+    train_run({**run, "workers": 1, "launcher": "none"}, store.path, tmp_path / "one")
+    status, said = finish(start(run, store, tmp_path / "two"))
+    assert status == 0, said
+    assert "epoch 2/2" in said
+    assert_same_results(tmp_path / "two", tmp_path / "one", 1e-9)
+
+
+def test_dask_ddp_trains_to_the_same_bits_and_most_of_its_data_moves(
+    store: SignalStore, tmp_path: Path
+) -> None:
+    for batching in ("dask-ddp", "distributed-index"):
+        status, said = finish(
+            start(settings(batching, workers=2, launcher="dask"), store, tmp_path / batching)
+        )
+        assert status == 0, said
+    asked, mapped = (read_results(tmp_path / name)[0]["splits"] for name in ("dask-ddp", "distributed-index"))
+    assert asked == mapped
+    header, row = (tmp_path / "dask-ddp" / "stats.csv").read_text().splitlines()
+    stats = dict(zip(header.split(","), row.split(","), strict=True))
+    window = 7 * 4 * 4 / 2**20  # MB: entries, graph nodes, bytes
+    every_epoch = (416 + 59) * window  # training and validation windows
+    assert 0.2 * every_epoch < float(stats["data_mb_per_epoch"]) < 1.5 * every_epoch
+
+
+def test_a_run_whose_worker_was_killed_ends_as_if_undisturbed(store: SignalStore, tmp_path: Path) -> None:
+    run = settings(workers=2, launcher="torchrun", epochs=25)
+    undisturbed, disturbed = start(run, store, tmp_path / "whole"), tmp_path / "cut"
+    assert finish(undisturbed)[0] == 0
+    process = start(run, store, disturbed)
+    kill_when(disturbed / ".job" / "rank-1.beat", lambda beat: beat["step"] >= 60)
+    status, said = finish(process)
+    assert status == 1 and "rank 1" in said and "SIGKILL" in said
+    assert (disturbed / "checkpoint.pt").exists() and not (disturbed / "metrics.json").exists()
+    status, said = finish(start(run, store, disturbed))
+    assert status == 0 and "resumed at epoch" in said, said
+    assert read_results(disturbed)[0]["splits"] == read_results(tmp_path / "whole")[0]["splits"]
+
+
+def kill_when(file: Path, ready: Callable[[dict[str, Any]], bool]) -> None:
+    """Kill the process that beats in `file` once its beat is so."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        beat = read_beat(file)
+        if beat is not None and ready(beat):
+            os.kill(beat["pid"], signal.SIGKILL)
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{file} never came to the point")
