@@ -199,12 +199,14 @@ def main(path: str, kind: str) -> int:
         with scratch_folder(job, node) as scratch:
             try:
                 agent.start_ranks(scratch)
-                return agent.watch()
+                status = agent.watch()
             finally:
                 end_all(list(agent.children.values()))
     except InputError as error:
         heartbeat.tell(end={"how": "input", "message": str(error), "trace": "", "at": time.time()})
         return 2
+    heartbeat.tell(end={"how": "left"})  # an agent that leaves without a word was killed, or its node lost
+    return status
 
 
 def _heed_signals(agent: Agent) -> None:

@@ -43,7 +43,7 @@ class Allocation:
         """
         count = str(len(self.nodes))
         if self.kind == "slurm":
-            size = ["--nodes", count, "--ntasks", count, "--ntasks-per-node=1"]
+            size = [f"--nodes={count}", f"--ntasks={count}", "--ntasks-per-node=1"]
             manner = ["--kill-on-bad-exit=1", "--cpu-bind=none", "--overlap", "--input=none"]
             return [_tool("srun"), f"--jobid={self.job}", *size, *manner, *command]
         if self.kind == "pbs" and len(self.nodes) > 1:

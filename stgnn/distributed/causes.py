@@ -14,6 +14,7 @@ MOST_OTHERS = 4
 LINE_CHARACTERS = 160
 STACK_LINES = 500
 INNERMOST = 6
+RANKS_WORK = " in run_rank"  # as faulthandler names the function that all of a rank's work is under
 
 # What the others say when one is gone: no cause as long as there is another.
 _SYMPTOMS = re.compile(
@@ -91,11 +92,12 @@ def tail(file: Path, lines: int = TAIL_LINES) -> str:
 
 def stack_of_rank(log: Path) -> str:
     """Where the rank was, innermost call first, when its stacks were last written to its log; else empty."""
-    blocks = [block for block in tail(log, STACK_LINES).split("\n\n") if " in run_rank" in block]
-    if not blocks:
+    stacks = [stack for stack in tail(log, STACK_LINES).split("\n\n") if RANKS_WORK in stack]
+    if not stacks:
         return ""
-    calls = [line for line in blocks[-1].splitlines() if line.startswith("  File ")]
-    return "\n".join(calls[:INNERMOST])
+    calls = [line for line in stacks[-1].splitlines() if line.startswith("  File ")]
+    ours = next(number for number, line in enumerate(calls) if line.endswith(RANKS_WORK))
+    return "\n".join(calls[:ours][:INNERMOST])
 
 
 def report(causes: Sequence[Cause], log: Path) -> str:

@@ -11,8 +11,6 @@ from functools import partial
 from pathlib import Path
 
 import dask
-import torch
-from dask_pytorch_ddp.dispatch import dispatch_with_ddp
 from distributed import Worker
 
 from stgnn.distributed.job import Job, read_job
@@ -67,6 +65,10 @@ async def _wait_for(file: Path) -> None:
 
 def train(path: str, rank: int, world_size: int, backend: str, address: str, port: int) -> None:
     """The task of `rank`: its function, with torch's process group around it made by dask-pytorch-ddp."""
+    from dask_pytorch_ddp.dispatch import (
+        dispatch_with_ddp,
+    )  # torch: not for the process that sends this function
+
     job = read_job(Path(path))
     run_rank(
         partial(
@@ -84,6 +86,8 @@ def train(path: str, rank: int, world_size: int, backend: str, address: str, por
 
 def backend_for(path: str) -> str:
     """The backend of torch's process group on this worker: nccl on CUDA, else gloo. Imports all the rank needs."""
+    import torch
+
     job = read_job(Path(path))
     find_function(job.function)
     on_cuda = torch.cuda.is_available() and job.settings.get("device", "auto") != "cpu"

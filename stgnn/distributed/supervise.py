@@ -222,7 +222,14 @@ class Supervisor:
             likelihood = REAL if status < 0 else SILENT_END
             how = how_it_ended(status) if status else "left before all ranks had ended"
             causes.append(Cause(likelihood, time.time(), who, how))
-        return causes
+        return causes + self._lost_agents() if self._all_ended() else causes
+
+    def _lost_agents(self) -> list[Cause]:
+        """Agents that were started, and whose starter is gone, but that never said that they leave."""
+        beats = [self._beat(f"node-{number}") for number in range(len(self._job.nodes))]
+        lost = [name for name, beat in zip(self._job.nodes, beats, strict=True) if beat and "end" not in beat]
+        what = "its agent is gone without a word: it was killed, or the node is lost"
+        return [Cause(PERHAPS, time.time(), f"compute node {name}", what) for name in lost]
 
     def _silent(self, ranks: Sequence[dict[str, Any]]) -> list[Cause]:
         causes = []

@@ -1,7 +1,9 @@
 """Rank functions for the launchers' tests, by how they behave. `settings["how"]` is that of `settings["culprit"]`."""
 
+import json
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -24,9 +26,10 @@ def run(job: Path) -> None:
     heartbeat.progress(1)
     names = ("LOCAL_RANK", "WORLD_SIZE", "OMP_NUM_THREADS", "GLOO_SOCKET_IFNAME")
     cores = sorted(os.sched_getaffinity(0))
-    facts = {"sum": total, "cores": cores, **{name: os.environ[name] for name in names}}
-    (Path(declared.folder) / f"facts-{rank}.txt").write_text(repr(facts))
-    print(f"rank {rank} is here", flush=True)
+    facts = {"sum": total, "cores": cores, **{name: os.environ.get(name) for name in names}}
+    (Path(declared.folder) / f"facts-{rank}.json").write_text(json.dumps(facts))
+    sys.stdout.write(f"rank {rank} is here\n")
+    sys.stdout.flush()
     if rank == declared.settings["culprit"]:
         _misbehave(declared)
     if declared.settings["how"] == "run until stopped":
