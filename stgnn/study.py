@@ -141,7 +141,7 @@ def load_study(
         runs=runs,
         datasets={name: datasets[name] for name in declared["datasets"]},
         tables=tables,
-        figures=tuple(declared["figures"]),
+        figures=tuple(_with_split(figure) if "metric" in figure else figure for figure in declared["figures"]),
         references=tuple(_with_split(reference) for reference in declared["references"]),
         baseline=declared.get("baseline"),
     )
@@ -190,6 +190,8 @@ def _check_uses(study: Study, path: Path) -> None:
         _check_rows(table["rows"], study.runs, path, f"tables[{number}].rows")
         for place, column in enumerate(table["columns"]):
             _check_measured(column, study.runs, path, f"tables[{number}].columns[{place}]")
+    for number, figure in enumerate(study.figures):
+        _check_figure(figure, study.runs, path, f"figures[{number}]")
     for number, reference in enumerate(study.references):
         _check_row(reference["match"], study.runs, path, f"references[{number}].match")
         _check_measured(reference, study.runs, path, f"references[{number}]")
@@ -228,6 +230,21 @@ def _check_rows(rows: Sequence[str], runs: Sequence[Run], path: Path, key: str) 
             if axis != "seed" and axes[axis] != other[axis]:
                 problem = f"would average over {axis} ({other[axis]} and {axes[axis]})"
                 raise InputError(path, f"{key}: {problem}", f"add '{axis}'")
+
+
+def _check_figure(figure: Settings, runs: Sequence[Run], path: Path, key: str) -> None:
+    """Only a figure of kind scaling measures something of one's choice, and only over several numbers of workers."""
+    scaling, workers = figure["kind"] == "scaling", {run.axes["workers"] for run in runs}
+    for word in ("metric", "split"):
+        if word in figure and not scaling:
+            raise InputError(path, f"{key}.{word}: a figure of kind {figure['kind']} has none", "remove it")
+    if scaling and "metric" not in figure:
+        raise InputError(path, f"{key}: key 'metric' is missing", "name what to show against the workers")
+    if scaling and len(workers) < 2:
+        problem = f"{key}: every run has workers: {workers.pop()}, which shows no scaling"
+        raise InputError(path, problem, "list several numbers under `workers:`")
+    if scaling:
+        _check_measured(figure, runs, path, key)
 
 
 def _check_row(match: Settings, runs: Sequence[Run], path: Path, key: str) -> None:

@@ -182,7 +182,7 @@ class _Nearest:
         self.km: list[Array] = []
 
     def add(self, km_N: Array) -> None:
-        nearest = np.argsort(km_N, kind="stable")[: self.count]
+        nearest = np.argsort(km_N, kind="stable")[: self.count].copy()  # a view would keep all N alive
         self.nodes.append(nearest)
         self.km.append(km_N[nearest])
 

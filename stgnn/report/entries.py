@@ -64,7 +64,7 @@ def _value_text(cell: Cell, column: Column, table: Table) -> str:
     summary = cell.summary
     if summary is None:
         return MISSING
-    if not summary.std and not column.metric.better:
+    if not summary.std and not column.metric.better and not column.metric.unit:
         return f"{summary.mean:,.0f}"  # a count: parameters, epochs
     fewer = summary.n < table.seeds and not summary.certain
     return format_summary(summary, column.metric.most_decimals) + (f" (n={summary.n})" if fewer else "")

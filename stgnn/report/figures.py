@@ -1,4 +1,4 @@
-"""The figures of a study by kind, written as SVG and PNG; `series` and `resources` draw them."""
+"""The figures of a study by kind, written as SVG and PNG; `series`, `resources` and `scaling` draw them."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -11,12 +11,13 @@ from matplotlib.figure import Figure
 from stgnn.errors import InputError
 from stgnn.report.resources import draw_bars, draw_memory
 from stgnn.report.results import RunResult, read_runs
+from stgnn.report.scaling import draw_scaling
 from stgnn.report.series import draw_curves, draw_horizon
 from stgnn.report.style import save_figure, styled
 
 logger = logging.getLogger(__name__)
 
-KINDS = ("curves", "horizon", "memory", "bars")
+KINDS = ("curves", "horizon", "memory", "bars", "scaling")
 
 
 def write_figures(
@@ -27,8 +28,9 @@ def write_figures(
 ) -> list[Path]:
     """Write each declared figure (name, kind) as `<folder>/<name>.svg` and `.png`; return the paths.
 
-    `frequencies` (dataset to "5min", "1h", ...) turns forecast steps into times. Equal results give
-    equal bytes. Raises InputError for an unknown kind or a result file that is missing or broken.
+    A figure of kind scaling also declares its metric, and the split of an error. `frequencies` (dataset to "5min",
+    "1h", ...) turns forecast steps into times. Equal results give equal bytes. Raises InputError for an unknown kind,
+    a figure that the runs cannot fill, or a result file that is missing or broken.
     """
     runs = read_runs(run_folders)
     written: list[Path] = []
@@ -55,6 +57,7 @@ def make_figure(
         "horizon": partial(draw_horizon, frequencies=frequencies or {}),
         "memory": draw_memory,
         "bars": draw_bars,
+        "scaling": partial(draw_scaling, spec=spec),
     }
     with styled():
         return draw[spec["kind"]](runs)

@@ -1,4 +1,4 @@
-"""What the numbers say, in sentences: the best model, what index-batching saves, whether batchings agree.
+"""What the numbers say, in sentences: the best model, what index-batching saves, what workers bring, who agrees.
 
 Each sentence states its own numbers; none is written without the runs to support it.
 """
@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from stgnn.report.results import name_workers, say_workers
 from stgnn.report.rows import RUN_KEYS, Group, Quantity, group_runs
 from stgnn.report.summary import LEVEL, Summary, format_digits, format_summary, p_value
 
 MATERIALISED = "materialised"  # the classic way that the others are compared with
 ACCURACIES = ("mae", "rmse", "mape")
 MEMORY = Quantity("max_private_mem", "", None)
+THROUGHPUT = Quantity("windows_per_second", "", None)
 
 
 class Finding(NamedTuple):
@@ -31,18 +33,23 @@ class Finding(NamedTuple):
 
 def find(frame: pd.DataFrame, baseline: Mapping[str, Any] | None) -> list[Finding]:
     """Return the key findings over the rows of `runs.csv`."""
-    return [*_best_models(frame, baseline), *_memory(frame), *_equality(frame)]
+    return [*_best_models(frame, baseline), *_memory(frame), *_scaling(frame), *_equality(frame)]
 
 
 def _best_models(frame: pd.DataFrame, baseline: Mapping[str, Any] | None) -> Iterator[Finding]:
     error = Quantity("mae", "test", None)
     groups = group_runs(frame, RUN_KEYS, [error], "findings")
-    for dataset in dict.fromkeys(group.names["dataset"] for group in groups):
-        ranking = _ranking([group for group in groups if group.names["dataset"] == dataset])
+    several = len({group.names["workers"] for group in groups}) > 1
+    # Another number of workers is another global batch, so models are ranked at each one apart.
+    for dataset, workers in dict.fromkeys(
+        (group.names["dataset"], group.names["workers"]) for group in groups
+    ):
+        here = [group for group in groups if group.matches({"dataset": dataset, "workers": workers})]
+        ranking = _ranking(here)
         if len(ranking) < 2:
             continue
         (name, best), (runner_up, second) = ranking[:2]
-        unit = next((group.units[0] for group in groups if group.names["dataset"] == dataset), "")
+        unit = here[0].units[0]
         text = (
             f"{name} has the lowest test MAE, {_with_unit(best, unit)}, "
             f"{_percent_below(best, second)} below {runner_up} ({format_summary(second)}); "
@@ -50,8 +57,9 @@ def _best_models(frame: pd.DataFrame, baseline: Mapping[str, Any] | None) -> Ite
         )
         base = str((baseline or {}).get("model"))
         against = dict(ranking).get(base) if base not in (name, runner_up) else None
+        about = name_workers(dataset, int(workers), several)
         yield Finding.of(
-            dataset, text + (f" It is {_percent_below(best, against)} below {base}." if against else "")
+            about, text + (f" It is {_percent_below(best, against)} below {base}." if against else "")
         )
 
 
@@ -112,6 +120,30 @@ def _memory_sentence(batching: str, pairs: Sequence[tuple[str, float, float]]) -
     )
     least, most = (_change(pick(ours / theirs for _, ours, theirs in pairs)) for pick in (max, min))
     return text + (f"; over {len(pairs)} models, from {least} to {most}." if least != most else ".")
+
+
+def _scaling(frame: pd.DataFrame) -> Iterator[Finding]:
+    """What the most workers bring over the fewest, for each way to train that has several numbers of them."""
+    if THROUGHPUT.metric not in set(frame["metric"]):
+        return
+    rows: dict[tuple[str, str, str], dict[int, Summary]] = {}
+    for group in group_runs(frame, RUN_KEYS, [THROUGHPUT], "findings"):
+        if group.summaries[0]:
+            key = group.names["dataset"], group.names["model"], group.names["batching"]
+            rows.setdefault(key, {})[int(group.names["workers"])] = group.summaries[0]
+    for (dataset, model, batching), speeds in rows.items():
+        if len(speeds) > 1:
+            yield Finding.of(dataset, _scaling_sentence(model, batching, speeds))
+
+
+def _scaling_sentence(model: str, batching: str, speeds: Mapping[int, Summary]) -> str:
+    few, many = min(speeds), max(speeds)
+    gain = speeds[many].mean / speeds[few].mean
+    return (
+        f"{model} by {batching} trains on {speeds[many].mean:,.0f} windows/s with {say_workers(many)} and on "
+        f"{speeds[few].mean:,.0f} with {few}: {format_digits(gain, 3)} times as many, "
+        f"{format_digits(100 * gain * few / many, 2)} % of what {many / few:g} times the workers could bring."
+    )
 
 
 def _equality(frame: pd.DataFrame) -> Iterator[Finding]:

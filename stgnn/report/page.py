@@ -19,6 +19,7 @@ from stgnn.report.collect import read_frame
 from stgnn.report.findings import find
 from stgnn.report.formats import to_html
 from stgnn.report.inline import DARK_COLOURS, inline_svg, sparkline, variable
+from stgnn.report.metrics import metric_of
 from stgnn.report.provenance import dataset_facts, hardware, software
 from stgnn.report.results import RunResult, number, read_epochs, read_runs, read_settings
 from stgnn.report.summary import MISSING, format_digits
@@ -34,9 +35,10 @@ APART = ("batching", "workers", "seed")
 SHOWN = {
     "curves": "Validation MAE after each epoch: mean over the seeds, with a band from the least to the most; "
     "dotted lines are models without epochs",
-    "memory": "Private and shared memory of each run from its start to its end, every seed a line",
+    "memory": "Memory of each run's first worker from its start to its end, every seed a line",
     "horizon": "Test MAE at each forecast step: mean over the seeds, with a band from the least to the most",
     "bars": "Run time and peak private memory: mean over the seeds, with a whisker from least to most",
+    "scaling": "{measured} against the number of workers: mean over the seeds, with a band from the least to the most",
 }
 
 
@@ -109,7 +111,7 @@ def _figure(spec: Mapping[str, Any], folder: Path, results: Sequence[RunResult])
         raise InputError(path, "no such file", "plot the study's figures first") from None
     if "<svg" not in svg:
         raise InputError(path, "not an SVG figure", "plot the study's figures again")
-    shown = SHOWN[spec["kind"]]
+    shown = SHOWN[spec["kind"]].format(measured=metric_of(spec.get("metric", "")).label)
     datasets = ", ".join(dict.fromkeys(result.dataset for result in results))
     models = ", ".join(dict.fromkeys(result.model for result in results))
     label = f"{shown}. Datasets: {datasets}. Models: {models}."

@@ -1,6 +1,6 @@
 """Cost figures: memory over the time of a run, and bars of run time and peak memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,11 +9,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from stgnn.report.metrics import metric_of
-from stgnn.report.results import RunResult, read_system
+from stgnn.report.panels import by_workers
+from stgnn.report.results import ACCELERATOR, RunResult, name_workers, read_system
 from stgnn.report.style import INK, MUTED, PANEL_WIDTH, add_legend, batching_colours, panels, say_empty
 from stgnn.report.summary import MISSING, format_digits, summarise
 
-KINDS = {"Private_Memory_Used": ("private", "-", 1.5), "Shared_Memory_Used": ("shared", (0, (1, 1.2)), 1.2)}
+KINDS = {
+    "Private_Memory_Used": ("private", "-", 1.5),
+    "Shared_Memory_Used": ("shared", (0, (1, 1.2)), 1.2),
+    ACCELERATOR: ("accelerator", (0, (5, 1.5)), 1.5),
+}
 BAR_METRICS = ("total", "max_private_mem")
 BAR_INCHES = 0.24
 GIGABYTE = 1024.0  # MB
@@ -21,25 +26,33 @@ MOST_TITLE = 34  # characters on one line over a panel
 
 
 def draw_memory(runs: Sequence[RunResult]) -> Figure:
-    """Draw private and shared memory over the time of each run: a panel a dataset and model, a line a run.
+    """Draw memory over the time of each run: a panel a dataset, model and number of workers, a line a run.
 
-    Models trained in several batchings are shown where there are any, and models without epochs only
-    where there are no others: the figure is there to compare.
+    It is the first worker's, its own and what it shares, and the accelerator's where there is one. Models trained in
+    several batchings are shown where there are any, and models without epochs only where there are no others: the
+    figure is there to compare.
     """
     chosen = _to_compare(runs)
-    pairs = list(dict.fromkeys((run.dataset, run.model) for run in chosen))
+    several = len({run.workers for run in chosen}) > 1
+    together: dict[str, list[RunResult]] = {}
+    for run in sorted(chosen, key=_place_in(chosen)):
+        together.setdefault(_title(run.dataset, name_workers(run.model, run.workers, several)), []).append(
+            run
+        )
     batchings = batching_colours(list(dict.fromkeys(run.batching for run in runs)))
-    models = len({model for _, model in pairs})
-    figure, grid = panels([_title(*pair) for pair in pairs], models if 1 < models <= 3 else 3)
-    for axes, pair in zip(grid, pairs, strict=True):
-        here = [run for run in chosen if (run.dataset, run.model) == pair]
+    models = len({run.model for run in chosen})
+    figure, grid = panels(list(together), models if 1 < models <= 3 and not several else 3)
+    usage = {run.run: read_system(run.folder) for run in chosen}
+    for axes, here in zip(grid, together.values(), strict=True):
         _say_peaks(axes, here)
-        _draw_usage(axes, {run.run: (run.batching, read_system(run.folder)) for run in here}, batchings)
+        _draw_usage(axes, {run.run: (run.batching, usage[run.run]) for run in here}, batchings)
     entries: list[tuple[str, Mapping[str, object]]] = [
         (name, {"color": colour, "linewidth": 2}) for name, colour in batchings.items()
     ]
     entries += [
-        (label, {"color": INK, "linestyle": dash, "linewidth": wide}) for label, dash, wide in KINDS.values()
+        (label, {"color": INK, "linestyle": dash, "linewidth": wide})
+        for column, (label, dash, wide) in KINDS.items()
+        if any(_is_used(table, column) for table in usage.values())
     ]
     add_legend(figure, entries)
     return figure
@@ -47,20 +60,32 @@ def draw_memory(runs: Sequence[RunResult]) -> Figure:
 
 def draw_bars(runs: Sequence[RunResult]) -> Figure:
     """Draw run time and peak private memory as bars: mean over seeds, whisker from least to most."""
-    datasets = list(dict.fromkeys(run.dataset for run in runs))
+    shown = by_workers(runs)
+    chosen_of = list(shown.values())
     batchings = batching_colours(list(dict.fromkeys(run.batching for run in runs)))
-    figure, grid = panels([dataset for dataset in datasets for _ in BAR_METRICS], across=len(BAR_METRICS))
+    figure, grid = panels([title for title in shown for _ in BAR_METRICS], across=len(BAR_METRICS))
     most = 0
     for position, axes in enumerate(grid):
-        dataset, metric = datasets[position // len(BAR_METRICS)], BAR_METRICS[position % len(BAR_METRICS)]
-        chosen = [run for run in runs if run.dataset == dataset]
+        chosen, metric = chosen_of[position // len(BAR_METRICS)], BAR_METRICS[position % len(BAR_METRICS)]
         if position % len(BAR_METRICS):
             axes.set_title("")
             axes.tick_params(labelleft=False)
         most = max(most, _draw_bar_panel(axes, chosen, metric, batchings))
-    figure.set_size_inches(PANEL_WIDTH * len(BAR_METRICS), len(datasets) * (0.9 + BAR_INCHES * most) + 0.5)
+    _share_lengths(grid, [runs_here[0].dataset for runs_here in chosen_of])
+    figure.set_size_inches(PANEL_WIDTH * len(BAR_METRICS), len(shown) * (0.9 + BAR_INCHES * most) + 0.5)
     add_legend(figure, [(name, {"color": colour, "linewidth": 5}) for name, colour in batchings.items()])
     return figure
+
+
+def _share_lengths(grid: Sequence[Axes], datasets: Sequence[str]) -> None:
+    """Let a second mean the same length wherever bars of one dataset stand, and a megabyte too."""
+    for column in range(len(BAR_METRICS)):
+        across = grid[column :: len(BAR_METRICS)]
+        for dataset in dict.fromkeys(datasets):
+            alike = [axes for axes, other in zip(across, datasets, strict=True) if other == dataset]
+            longest = max(axes.get_xlim()[1] for axes in alike)
+            for axes in alike:
+                axes.set_xlim(right=longest)
 
 
 def _to_compare(runs: Sequence[RunResult]) -> list[RunResult]:
@@ -69,6 +94,18 @@ def _to_compare(runs: Sequence[RunResult]) -> list[RunResult]:
     for run in trained:
         batchings.setdefault((run.dataset, run.model), set()).add(run.batching)
     return [run for run in trained if len(batchings[run.dataset, run.model]) > 1] or trained
+
+
+def _place_in(runs: Sequence[RunResult]) -> Callable[[RunResult], tuple[int, int, int]]:
+    """Datasets and models in the order of the runs, workers by number."""
+    datasets = list(dict.fromkeys(run.dataset for run in runs))
+    models = list(dict.fromkeys(run.model for run in runs))
+    return lambda run: (datasets.index(run.dataset), models.index(run.model), run.workers)
+
+
+def _is_used(table: pd.DataFrame, column: str) -> bool:
+    """Has this kind of memory a line? An accelerator's, where there is none, is no level line at zero."""
+    return column != ACCELERATOR or bool((table[column] > 0).any())
 
 
 def _title(dataset: str, model: str) -> str:
@@ -104,6 +141,8 @@ def _draw_usage(
     megabytes, unit = (GIGABYTE, "GB") if most > 10 * GIGABYTE else (1.0, "MB")
     for batching, table in usage.values():
         for column, (_, dash, wide) in KINDS.items():
+            if not _is_used(table, column):
+                continue
             x, y = table["Timestamp"] / seconds, table[column] / megabytes
             # A run too short for two samples would leave no line at all.
             axes.plot(x, y, color=batchings[batching], linestyle=dash, linewidth=wide, alpha=0.85,

@@ -18,6 +18,7 @@ from stgnn.errors import InputError
 RETRAIN = "train this run again"
 IDENTITY = {"dataset": str, "model": str, "batching": str, "workers": int, "seed": int, "run": str}
 SCORES = ("count", "mae", "rmse", "mape")
+ACCELERATOR = "GPU_Memory_Used"  # a column of system_stats.csv that may be empty
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,18 @@ class RunResult:
     @property
     def label(self) -> str:
         """How a person names this run."""
-        workers = f", {self.workers} workers" if self.workers > 1 else ""
-        return f"{self.dataset}, {self.model}, {self.batching}{workers}, seed {self.seed}"
+        batching = name_workers(self.batching, self.workers, self.workers > 1)
+        return f"{self.dataset}, {self.model}, {batching}, seed {self.seed}"
+
+
+def name_workers(name: str, workers: int, several: bool = True) -> str:
+    """Return `name` and how many workers it has, where a study has `several` numbers of them."""
+    return f"{name}, {say_workers(workers)}" if several else name
+
+
+def say_workers(workers: int) -> str:
+    """Return "1 worker", "4 workers"."""
+    return f"{workers} worker{'s' * (workers != 1)}"
 
 
 def read_run(folder: Path) -> RunResult:
@@ -79,7 +90,7 @@ def read_epochs(folder: Path) -> pd.DataFrame:
 
 def read_system(folder: Path) -> pd.DataFrame:
     """Return `system_stats.csv`: Timestamp (s since the run's start) and memory columns (MB)."""
-    columns = ("Timestamp", "System_Memory_Used", "Private_Memory_Used", "Shared_Memory_Used")
+    columns = ("Timestamp", "System_Memory_Used", "Private_Memory_Used", "Shared_Memory_Used", ACCELERATOR)
     return _read_numbers(folder / "system_stats.csv", columns)
 
 

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from stgnn.report.panels import align, by_workers
 from stgnn.report.results import RunResult, number, read_epochs
 from stgnn.report.steps import step_unit
 from stgnn.report.style import (
@@ -25,18 +26,20 @@ from stgnn.report.summary import format_digits
 
 FAR_ABOVE = 1.1  # of the top of the curves, which must not be pressed flat for a baseline's sake
 WIDE_RANGE = 6  # beyond this ratio of largest to smallest value, a linear axis hides what matters
-Curves = Mapping[tuple[str, str], pd.DataFrame]  # (model, batching) -> one column a seed, index x
+Curves = Mapping[
+    tuple[str, str], pd.DataFrame
+]  # (model, batching) -> one column a seed, index x; of one panel
 
 
 def draw_curves(runs: Sequence[RunResult]) -> Figure:
-    """Draw the validation MAE after each epoch: a panel a dataset, mean line and min-max band over seeds.
+    """Draw the validation MAE after each epoch: a panel a dataset and number of workers.
 
-    A mean covers the epochs that all seeds reached. A model without epochs (a baseline) is a level line.
+    A line each model and batching: the mean over the seeds, in a band from the least to the most. A mean covers the
+    epochs that all seeds reached. A model without epochs (a baseline) is a level line.
     """
-    datasets = list(dict.fromkeys(run.dataset for run in runs))
-    figure, grid = panels(datasets)
-    for axes, dataset in zip(grid, datasets, strict=True):
-        chosen = [run for run in runs if run.dataset == dataset]
+    shown = by_workers(runs)
+    figure, grid = panels(list(shown))
+    for axes, chosen in zip(grid, shown.values(), strict=True):
         curves = _over_seeds(chosen, {run.run: _validation_curve(run) for run in chosen})
         trained = {key: frame for key, frame in curves.items() if len(frame) > 1}
         _draw_lines(axes, trained, runs, marked=False)
@@ -48,23 +51,24 @@ def draw_curves(runs: Sequence[RunResult]) -> Figure:
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
         else:
             axes.set_xticks([])
+    align(grid, [chosen[0].dataset for chosen in shown.values()])
     _add_model_legend(figure, runs)
     return figure
 
 
 def draw_horizon(runs: Sequence[RunResult], frequencies: Mapping[str, str | None]) -> Figure:
-    """Draw the test MAE at each forecast step: a panel a dataset, mean line and min-max band over seeds."""
-    datasets = list(dict.fromkeys(run.dataset for run in runs))
-    figure, grid = panels(datasets)
-    for axes, dataset in zip(grid, datasets, strict=True):
-        chosen = [run for run in runs if run.dataset == dataset]
-        length, unit = step_unit(frequencies.get(dataset))
+    """Draw the test MAE at each forecast step: a panel a dataset and number of workers, lines as in `draw_curves`."""
+    shown = by_workers(runs)
+    figure, grid = panels(list(shown))
+    for axes, chosen in zip(grid, shown.values(), strict=True):
+        length, unit = step_unit(frequencies.get(chosen[0].dataset))
         curves = _over_seeds(chosen, {run.run: _test_errors(run, length) for run in chosen})
         _draw_lines(axes, curves, runs, marked=True)
         _finish(axes, curves)
         axes.set_ylabel(_with_unit("Test MAE", chosen[0].units))
         axes.set_xlabel(_with_unit("Forecast horizon", unit) if unit else "Forecast step")
         axes.set_xticks(_step_ticks(curves))
+    align(grid, [chosen[0].dataset for chosen in shown.values()])
     _add_model_legend(figure, runs)
     return figure
 

@@ -109,6 +109,12 @@ def batching_lines(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     return {name: lines[position % len(lines)] for position, name in enumerate(names)}
 
 
+def batching_dashes(names: Sequence[str]) -> dict[str, Any]:
+    """Give each way to batch its dashes, for lines that do not lie on each other."""
+    dashes = ("-", (0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
+    return {name: dashes[position % len(dashes)] for position, name in enumerate(names)}
+
+
 def add_legend(figure: Figure, entries: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
     """Put one legend under all panels, read row by row; an entry is a label and how its line looks."""
     handles = [Line2D([], [], label=label, **look) for label, look in entries]

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from stgnn.report.metrics import ARROW, Metric, metric_of
+from stgnn.report.results import say_workers
 from stgnn.report.rows import RUN_KEYS, Group, Quantity, group_runs, quantity_of
 from stgnn.report.steps import step_label
 from stgnn.report.summary import Summary, best
@@ -142,8 +143,12 @@ def _make_cells(
 
 
 def _rivals(group: Group, metric: Metric) -> tuple[str, ...]:
-    """Rows with the same return value are compared: accuracies within a dataset, costs within a model."""
-    return (group.names["dataset"], group.names["model"]) if metric.cost else (group.names["dataset"],)
+    """Rows with the same return value are compared: accuracies within a dataset, costs within a model.
+
+    Neither across numbers of workers: more of them are always faster, and another batch is another training.
+    """
+    names = ("dataset", "workers", "model") if metric.cost else ("dataset", "workers")
+    return tuple(group.names[name] for name in names)
 
 
 def _best_rows(groups: Sequence[Group], position: int, metric: Metric) -> set[int]:
@@ -176,7 +181,10 @@ def _ratio(
 
 def _baseline_row(groups: Sequence[Group], group: Group, baseline: Mapping[str, Any]) -> Group | None:
     """The baseline row that differs from `group` in the baseline's keys alone, or the only one there is."""
-    kept = ["dataset"] if "model" in baseline else ["dataset", "model"]  # else models would be mixed
+    kept = [
+        "dataset",
+        *(key for key in ("model", "workers") if key not in baseline),
+    ]  # else they would be mixed
     near = {key: group.names[key] for key in kept}
     candidates = [each for each in groups if each.matches({**near, **baseline})]
     others = {key: group.names[key] for key in RUN_KEYS if key not in baseline}
@@ -245,20 +253,28 @@ def _notes(
     seeds = sorted({seed for group in groups for seed in group.seeds})
     names = ", ".join(str(seed) for seed in seeds)
     summaries = [cell.summary for made in cells for cell in made if cell.summary]
-    if len(seeds) < 2:
+    several = len({group.names["workers"] for group in groups}) > 1
+    contest = any(column.metric.better for column in columns)
+    if not contest:
+        yield f"Over {len(seeds)} seeds ({names})." if len(seeds) > 1 else f"One seed ({names})."
+    elif len(seeds) < 2:
         yield f"One seed ({names}): the noise of a trained model is unknown, so nothing is bold against it."
     else:
         yield f"Mean ± sample standard deviation over n = {len(seeds)} seeds ({names})."
         if any(summary.n < len(seeds) and not summary.certain for summary in summaries):
             yield "Where a cell has fewer seeds, it says so."
         yield (
-            "Bold: the best of a dataset, where its mean differs from every other model's at the 5 % level "
-            "(two-sided Welch's t-test over the seeds); rows of the best model that do not differ share it, "
-            "and means printed alike do not differ."
+            f"Bold: the best of a dataset{' at each number of workers' * several}, where its mean differs from "
+            "every other model's at the 5 % level (two-sided Welch's t-test over the seeds); rows of the best "
+            "model that do not differ share it, and means printed alike do not differ."
         )
     if any(summary.certain for summary in summaries):
         yield "Models without parameters have no chance in them: one run stands for all seeds, its value is exact."
     if any(column.metric.cost for column in columns):
         yield "Time and memory are compared between the ways to train one model."
     if baseline and any(column.has_ratio for column in columns):
-        yield f"Ratio: to {', '.join(str(value) for value in baseline.values())} on the same dataset."
+        names = ", ".join(
+            say_workers(value) if key == "workers" else str(value) for key, value in baseline.items()
+        )
+        alike = " with as many workers" * (several and "workers" not in baseline)
+        yield f"Ratio: to {names}{alike} on the same dataset."

@@ -61,7 +61,7 @@ def _scores(dataset: str, model: str, noise: float) -> dict[str, Any]:
 
 def write_run(
     root: Path, dataset: str = "pems-bay-67", model: str = "dcrnn", batching: str = "index", seed: int = 0,
-    scores: dict[str, Any] | None = None,
+    scores: dict[str, Any] | None = None, workers: int = 1, stats: dict[str, Any] | None = None,
 ) -> Path:  # fmt: skip
     """Write one run's result files under `root`, as the contract of `stgnn train` has them."""
     units, _, _, _, megabytes = DATASETS[dataset]
@@ -69,12 +69,12 @@ def write_run(
     dice = random.Random(f"{dataset} {model} {seed}")  # the batching changes no number
     noise = 1.0 if parameters == 0 else 1 + dice.gauss(0, 0.004)
     clock = random.Random(f"{dataset} {model} {seed} {batching}")
-    name = f"{batching}-w1-s{seed}-{clock.getrandbits(32):08x}"
+    name = f"{batching}-w{workers}-s{seed}-{clock.getrandbits(32):08x}"
     folder = root / dataset / model / name
     folder.mkdir(parents=True)
     settings = {
         "dataset": dataset, "model": {"name": model, "settings": {"hidden": 64, "layers": 2}},
-        "batching": batching, "workers": 1, "seed": seed,
+        "batching": batching, "workers": workers, "seed": seed,
         "task": {"input_len": 12, "horizon": 12, "split": [0.7, 0.1, 0.2]},
         "training": {"epochs": epochs, "batch_size": 64, "learning_rate": 0.01},
     }  # fmt: skip
@@ -84,7 +84,7 @@ def write_run(
     if scores is not None:
         splits["test"] |= scores
     metrics = {
-        "dataset": dataset, "model": model, "batching": batching, "workers": 1, "seed": seed, "run": name,
+        "dataset": dataset, "model": model, "batching": batching, "workers": workers, "seed": seed, "run": name,
         "parameters": parameters, "best_epoch": epochs, "epochs": epochs, "null_value": 0.0, "units": units,
         "splits": splits,
     }  # fmt: skip
@@ -99,7 +99,7 @@ def write_run(
         "system_memory_total": 15_904.0, "max_system_mem": peak + megabytes,
         "gpu_memory_total": "", "max_gpu_mem": "", "max_private_mem": peak, "max_shared_mem": megabytes,
         "epochs": epochs, "windows_per_second": 36_465 / seconds, "device": "cpu",
-    }  # fmt: skip
+    } | (stats or {})  # fmt: skip
     _write_csv(folder / "stats.csv", list(columns), [list(columns.values())])
     return folder
 
@@ -147,14 +147,20 @@ def make_run(tmp_path: Path) -> MakeRun:
 def make_frame() -> Callable[..., pd.DataFrame]:
     """A function from measurements to what `read_frame` returns.
 
-    A measurement is (dataset, model, batching, seed, split, horizon, metric, value, unit).
+    A measurement is (dataset, model, batching, seed, split, horizon, metric, value, unit); those of runs with
+    several workers are under their number in `by_workers`.
     """
 
-    def make(*measurements: tuple[Any, ...]) -> pd.DataFrame:
+    def make(
+        *measurements: tuple[Any, ...], by_workers: dict[int, list[tuple[Any, ...]]] | None = None
+    ) -> pd.DataFrame:
+        counted = {1: list(measurements), **(by_workers or {})}
+        measurements = tuple(each for several in counted.values() for each in several)
         names = ["dataset", "model", "batching", "seed", "split", "horizon", "metric", "value", "unit"]
         frame = pd.DataFrame(list(measurements), columns=names)
-        frame.insert(3, "workers", 1)
-        frame.insert(5, "run", frame["batching"] + "-s" + frame["seed"].astype(str))
+        frame.insert(3, "workers", [workers for workers, several in counted.items() for _ in several])
+        run = frame["batching"] + "-w" + frame["workers"].astype(str) + "-s" + frame["seed"].astype(str)
+        frame.insert(5, "run", run)
         return frame.astype({"horizon": "Int64", "value": "float64"})
 
     return make

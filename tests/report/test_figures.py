@@ -15,7 +15,9 @@ from stgnn.report.figures import KINDS, make_figure, write_figures
 from stgnn.report.results import read_epochs, read_runs
 
 MakeRun = Callable[..., Path]
-SPECS = [{"name": kind, "kind": kind} for kind in KINDS]
+SPECS: list[dict[str, Any]] = [
+    {"name": kind, "kind": kind} | ({"metric": "mae"} if kind == "scaling" else {}) for kind in KINDS
+]
 
 
 def _draw(folders: list[Path], kind: str, frequencies: dict[str, str] | None = None) -> Figure:
@@ -104,9 +106,9 @@ def test_bars_are_means_over_seeds(make_run: MakeRun) -> None:
 
 
 def test_same_results_give_the_same_bytes(
-    study_folders: list[Path], tmp_path: Path, frequencies: Any
+    make_run: MakeRun, study_folders: list[Path], tmp_path: Path, frequencies: Any
 ) -> None:
-    few = study_folders[::20]
+    few = [*study_folders[::20], make_run(workers=2)]
     for name in ("one", "other"):
         write_figures(few, SPECS, tmp_path / name, frequencies)
     for kind in KINDS:
@@ -127,7 +129,7 @@ def test_names_are_drawn_as_they_are(make_run: MakeRun, tmp_path: Path) -> None:
     folder = make_run()
     metrics = json.loads((folder / "metrics.json").read_text()) | {"model": "<script>$x^2$</script>"}
     (folder / "metrics.json").write_text(json.dumps(metrics))
-    for path in write_figures([folder], SPECS, tmp_path):
+    for path in write_figures([folder, make_run(workers=2)], SPECS, tmp_path):
         if path.suffix == ".svg":
             assert "<script" not in path.read_text()
     assert "&lt;script&gt;$x^2$&lt;/script&gt;</text>" in (tmp_path / "curves.svg").read_text()
@@ -155,14 +157,14 @@ def _short(folder: Path) -> None:
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("spec", SPECS, ids=KINDS)
 @pytest.mark.parametrize("damage", [_empty, _diverged, _short])
 def test_degenerate_results_are_drawn_without_complaint(
-    make_run: MakeRun, tmp_path: Path, kind: str, damage: Callable[[Path], None]
+    make_run: MakeRun, tmp_path: Path, spec: dict[str, Any], damage: Callable[[Path], None]
 ) -> None:
-    folder = make_run()
-    damage(folder)
-    svg, png = write_figures([folder], [{"name": "f", "kind": kind}], tmp_path)
+    folders = [make_run(workers=workers) for workers in ((1, 2) if spec["kind"] == "scaling" else (1,))]
+    damage(folders[0])
+    svg, png = write_figures(folders, [spec], tmp_path)
     assert svg.stat().st_size > 1000 and png.stat().st_size > 1000
 
 
