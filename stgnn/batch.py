@@ -6,7 +6,7 @@ Where its programs are missing, slow or do not answer, nothing is said here: the
 import getpass
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from stgnn.errors import InputError
 from stgnn.runs import Run
@@ -15,36 +15,71 @@ from stgnn.site import Site, require_account
 
 PATIENCE = 10.0  # seconds for an answer
 
+_ACCOUNTING = ["sacctmgr", "--noheader", "--parsable2", "show"]
+
 
 def require_acceptance(site: Site, runs: Iterable[Run]) -> None:
-    """Raise `InputError` unless the account is filled in and the batch system knows it and the queues of these runs."""
+    """Raise `InputError` unless the account is filled in and the batch system knows it and the queues of these runs.
+
+    SLURM is asked for the limits of partitions too: it lets a job that exceeds them wait for ever.
+    """
     require_account(site)
     nodes = {site.nodes(run.settings["workers"]) for run in runs}
-    used = {site.queue_to_prepare()[0], *(site.queue_for(each)[0] for each in nodes)}
-    queues = sorted(queue for queue in used if queue)
+    used = {site.queue_to_prepare()[0]: 1}
+    for each in sorted(nodes):
+        used[site.queue_for(each)[0]] = each
     match site.settings["scheduler"]:
         case "slurm":
-            _check_slurm(site, queues)
+            _check_slurm(site, used)
         case "pbs":
-            for queue in queues:
+            for queue in filter(None, used):
                 _check_pbs(site, queue)
 
 
-def _check_slurm(site: Site, queues: list[str]) -> None:
-    commands = {
-        "partition": ["sinfo", "--all", "--noheader", "--format=%R"],
-        "qos": ["sacctmgr", "--noheader", "--parsable2", "show", "qos", "format=name"],
-    }
-    known = _words(_ask(commands[site.settings["queues_are"]]))
-    for queue in queues if known else []:
-        require_known(queue, known, site.where, "site.queue: SLURM knows it not")
+def _check_slurm(site: Site, used: Mapping[str | None, int]) -> None:
+    if site.settings["queues_are"] == "partition":
+        _check_partitions(site, used)
+    else:
+        known = _words(_ask([*_ACCOUNTING, "qos", "format=name"]))
+        for queue in filter(None, used if known else ()):
+            require_known(queue, known, site.where, "site.queue: SLURM has no such QOS")
     account = site.settings["account"]
-    user = f"user={getpass.getuser()}"
-    accounts = _words(
-        _ask(["sacctmgr", "--noheader", "--parsable2", "show", "associations", user, "format=account"])
-    )
+    accounts = _words(_ask([*_ACCOUNTING, "associations", f"user={getpass.getuser()}", "format=account"]))
     if account and accounts:
-        require_known(account, accounts, site.where, "site.account: SLURM knows it not")
+        require_known(account, accounts, site.where, "site.account: not one of yours in SLURM")
+
+
+def _check_partitions(site: Site, used: Mapping[str | None, int]) -> None:
+    """`used` says for each partition, None the default one, the most compute nodes of a job."""
+    lines = (_ask(["sinfo", "--all", "--noheader", "--format=%P|%l|%D"]) or "").splitlines()
+    partitions = {name: (limit, int(nodes)) for name, limit, nodes in (line.split("|") for line in lines)}
+    default = next((name for name in partitions if name.endswith("*")), None)
+    for queue, nodes in used.items() if partitions else ():
+        if queue is not None:
+            names = [name.rstrip("*") for name in partitions]
+            require_known(queue, names, site.where, "site.queue: SLURM has no such partition")
+        name = default if queue is None or f"{queue}*" == default else queue
+        if name is not None:
+            _check_partition(site, name.rstrip("*"), nodes, *partitions[name])
+
+
+def _check_partition(site: Site, name: str, nodes: int, limit: str, most: int) -> None:
+    if nodes > most:
+        problem = f"site.queue: partition '{name}' has {most} compute nodes, a run needs {nodes}"
+        raise InputError(site.where, problem, "use another, or declare fewer workers")
+    if site.settings["runtime"] > minutes(limit):
+        problem = f"site.runtime: {site.settings['runtime']} minutes, but partition '{name}' takes {limit}"
+        todo = "lower runtime and say under queues what the partition takes, or use another"
+        raise InputError(site.where, problem, todo)
+
+
+def minutes(said: str) -> float:
+    """Return the minutes of a SLURM time: `2-12:00:00`, `30:00`, `infinite`."""
+    found = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", said)
+    if found is None:
+        return float("inf")
+    days, hours, whole, seconds = (int(part or 0) for part in found.groups())
+    return (days * 24 + hours) * 60 + whole + seconds / 60
 
 
 def _check_pbs(site: Site, queue: str) -> None:

@@ -18,6 +18,8 @@ from stgnn.settings import require_known
 PROFILES = Path("profiles")
 UNFILLED = "FILL-IN"  # what a site's file says in place of an account that only its user knows
 
+NUMBERS = ("workers_per_node", "cpus_per_node", "gpus_per_node", "mem_mb_per_node", "runtime")
+
 # Without a site that says otherwise: what a job of one worker, and one that prepares data, may need.
 WORKER_MB = 4000
 PREPARE_MB = 1000
@@ -96,12 +98,13 @@ class Site:
         """
         nodes = self.nodes(workers)
         queue, limit = self.queue_for(nodes)
-        runtime = self.settings["runtime"] * attempt
+        runtime = self.settings["runtime"]
         here = workers // nodes
         return self._job(
             nodes=nodes,
             queue=queue,
-            runtime=min(runtime, limit.runtime) if limit else runtime,
+            # A batch system may let a job that asks for too much wait for ever: no growth into the unknown.
+            runtime=min(runtime * attempt, limit.runtime) if limit else runtime,
             threads=self.threads_on_node(workers),
             gpus=self._share(self.settings["gpus_per_node"], here),
             mem_mb=self._memory(here, attempt),
@@ -110,7 +113,7 @@ class Site:
     def prepare(self, attempt: int) -> dict[str, int | str]:
         """Return the resources of a job on one compute node that prepares data."""
         queue, limit = self.queue_to_prepare()
-        runtime = min(PREPARE_MINUTES, limit.runtime) if limit else PREPARE_MINUTES
+        runtime = min(PREPARE_MINUTES, self.settings["runtime"], limit.runtime if limit else PREPARE_MINUTES)
         return self._job(
             nodes=1, queue=queue, runtime=runtime, threads=1, gpus=0, mem_mb=PREPARE_MB * attempt
         )
@@ -181,6 +184,13 @@ def site_file(settings: Mapping[str, Any]) -> str:
     """Return the file that a `site:` mapping stands in, for messages: its profile's, or config/config.yaml."""
     path = PROFILES / str(settings.get("name")) / "site.yaml"
     return str(path) if path.is_file() else "config/config.yaml"
+
+
+def as_meant(key: str, value: Any) -> Any:
+    """Return a number or null that Snakemake takes for text, as it does within `--config 'site={runtime: 60}'`."""
+    if value == "null":
+        return None
+    return int(value) if key in NUMBERS and isinstance(value, str) and value.isdecimal() else value
 
 
 def nodes_for(workers: int, workers_per_node: int | None) -> int:

@@ -14,7 +14,7 @@ from stgnn.errors import InputError
 from stgnn.fingerprint import classes_of, settings_schema
 from stgnn.runs import LISTS, Run, Settings, matches, resolve
 from stgnn.settings import canonical, check, read_yaml, require_known, with_defaults
-from stgnn.site import site_file
+from stgnn.site import as_meant, site_file
 
 PIPELINES = Path("pipelines")
 CONFIG = Path("config/config.yaml")
@@ -71,7 +71,7 @@ def configure(given: Settings, path: Path = CONFIG) -> dict[str, Any]:
 def _site(usual: Settings, given: Any) -> Settings:
     """Return the site of this command: what a profile and `--config` say of it over this machine's."""
     check(given, {"type": "object"}, "--config", "site")
-    site = {**usual, **given}
+    site = {**usual, **{key: as_meant(key, value) for key, value in given.items()}}
     check(site, "site.schema.json", site_file(site), "site")
     return site
 

@@ -21,6 +21,7 @@ SITE = declare_site()
 # What a job is told, through the environment. The site's own variables and `setup` are for compute nodes: a login
 # node's belong to its user.
 os.environ.update(
+    STGNN_THREADS=str(config["threads"]),
     STGNN_INTERFACE=SITE.settings["interface"] or "",
     STGNN_SCRATCH=SITE.settings["scratch"] or "",
     STGNN_SETUP="",

@@ -28,7 +28,8 @@ rule train:
     message:
         "Train {wildcards.model} on {wildcards.dataset}, {wildcards.run} (progress: {log})"
     shell:
-        'eval "$STGNN_SETUP"; '
+        # Snakemake's counts are the whole job's; these are one worker's.
+        'export {{OMP,MKL,OPENBLAS}}_NUM_THREADS="$STGNN_THREADS"; eval "$STGNN_SETUP"; '
         "logged {log} python -m stgnn train --settings {params.settings:q} --store {input.store:q} --out {params.folder:q}"
         ' ${{STGNN_INTERFACE:+--interface "$STGNN_INTERFACE"}} ${{STGNN_SCRATCH:+--scratch "$STGNN_SCRATCH"}}'
         " ${{STGNN_IN_JOB:+--runtime {resources.runtime}}}"
