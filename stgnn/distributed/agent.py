@@ -109,18 +109,20 @@ class Agent:
 
     def _have_ended(self) -> bool:
         for rank, child in self.children.items():
-            status = child.poll()
-            if status and self._died_at is None:
-                self._died_at = time.monotonic()
-            # torchrun itself tells of its ranks, unless it was killed.
-            if status and (self.job.launcher == "dask" or status < 0):
-                note_death(
-                    self.job.file(f"rank-{rank}"),
-                    how_it_ended(status),
-                    rank=rank,
-                    host=self.job.nodes[self.node],
-                )
+            if status := child.poll():
+                self._died_at = self._died_at or time.monotonic()
+                self._note_death(rank, status)
         return all(child.returncode is not None for child in self.children.values())
+
+    def _note_death(self, rank: int, status: int) -> None:
+        """Say how a rank died that could not. torchrun itself tells of its ranks, unless it was killed."""
+        if self.job.launcher == "dask":
+            note_death(
+                self.job.file(f"rank-{rank}"), how_it_ended(status), rank=rank, host=self.job.nodes[self.node]
+            )
+        elif status < 0:
+            for beat in self._own_beats():
+                note_death(self.job.file(f"rank-{beat['rank']}"), f"its torchrun {how_it_ended(status)}")
 
     def _ask_to_stop(self) -> None:
         """Signal the ranks of this node, each once; those that do not beat yet, when they do."""

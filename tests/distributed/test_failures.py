@@ -7,6 +7,8 @@ import os
 import signal
 import time
 
+import psutil
+
 
 def first_line(said: str) -> str:
     return next(line for line in said.splitlines() if line.startswith("stgnn train: "))
@@ -59,6 +61,17 @@ def test_a_killed_scheduler_ends_the_job(drive):
     status, said = drive.end()
     assert status == 1
     assert first_line(said) == "stgnn train: the Dask scheduler: was killed by SIGKILL"
+
+
+def test_ranks_of_a_killed_torchrun_are_named(drive):
+    torchrun = psutil.Process(drive.start("torchrun", "run until stopped").pid_in_training("rank-1")).parent()
+    assert torchrun is not None
+    torchrun.kill()
+    status, said = drive.end()
+    assert status == 1
+    assert "rank " in first_line(said) and first_line(said).endswith(
+        "its torchrun was killed by SIGKILL (by hand, or for want of memory)"
+    )
 
 
 def test_a_lost_compute_node_is_named_though_others_only_lost_a_connection(drive, slurm):
