@@ -264,6 +264,30 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"tables": [PIPELINE["tables"][0]] * 2}, "tables[1].name: 'accuracy' is taken; choose another name"),
     ({"task": {"split": [0.7, 0.2, 0.2]}}, "task.split: [0.7, 0.2, 0.2] adds up to 1.1; make it 1"),
+    (
+        {"figures": [{"name": "f", "kind": "scaling", "metric": "total"}]},
+        "figures[0]: every run has workers: 1, which shows no scaling; list several numbers under `workers:`",
+    ),
+    (
+        {"figures": [{"name": "f", "kind": "scaling"}]},
+        "figures[0]: key 'metric' is missing; name what to show against the workers",
+    ),
+    (
+        {"figures": [{"name": "f", "kind": "curves", "metric": "mae"}]},
+        "figures[0].metric: a figure of kind curves has none; remove it",
+    ),
+    (
+        {"batching": ["device-index"], "workers": [1, 2],
+         "tables": [{"name": "t", "rows": ["dataset", "model", "workers"], "columns": [{"metric": "total"}]}],
+         "figures": [{"name": "f", "kind": "scaling", "metric": "total", "split": "test"}]},
+        "figures[0].split: the metric 'total' has none; remove it",
+    ),
+    (
+        {"batching": ["device-index"], "workers": [1, 2], "training": {"evaluate": ["validation"]},
+         "tables": [{"name": "t", "rows": ["dataset", "model", "workers"], "columns": [{"metric": "total"}]}],
+         "figures": [{"name": "f", "kind": "scaling", "metric": "mae"}]},
+        "figures[0].split: no run evaluates 'test'; add it to training.evaluate",
+    ),
 ]  # fmt: skip
 
 

@@ -1,0 +1,105 @@
+"""Every shipped pipeline is a study that could start now, and says what it takes from the paper consistently."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stgnn.runs import matches
+from stgnn.study import Study, load_study
+
+ROOT = Path(__file__).parents[1]
+PIPELINES = sorted(path.stem for path in (ROOT / "pipelines").glob("*.yaml"))
+PGTI = ("table1", "table2", "table3", "table4", "table5", "figure7", "figure8", "figure9")
+
+
+@pytest.fixture(autouse=True)
+def at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+def test_each_experiment_has_its_full_and_its_small_form() -> None:
+    assert {f"pgti-{name}{small}" for name in PGTI for small in ("", "-small")} <= set(PIPELINES)
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_every_pipeline_loads(name: str) -> None:
+    study = load_study(name)
+    assert study.runs and study.title and study.tables
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_every_published_value_has_a_cell_beside_it(name: str) -> None:
+    study = load_study(name)
+    for reference in study.references:
+        assert any(_has_cell(table, reference, study) for table in study.tables), reference
+
+
+def _has_cell(table: Any, reference: Any, study: Study) -> bool:
+    keys = ("metric", "split", "horizon")
+    wanted = [reference.get(key) for key in keys]
+    shown = any([column.get(key) for key in keys] == wanted for column in table["columns"])
+    rows = {
+        tuple(run.axes[row] for row in table["rows"])
+        for run in study.runs
+        if matches(run.axes, reference["match"])
+    }
+    return shown and len(rows) == 1
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in PIPELINES if name.startswith("pgti-") and name.endswith("-small")]
+)
+def test_small_forms_ask_the_full_one_s_questions_of_small_data(name: str) -> None:
+    small, full = load_study(name), load_study(name.removesuffix("-small"))
+    assert {run.axes["batching"] for run in small.runs} == {run.axes["batching"] for run in full.runs}
+    assert {run.axes["model"] for run in small.runs} == {run.axes["model"] for run in full.runs}
+    assert {run.axes["workers"] for run in small.runs} <= {1, 2, 4}
+    assert {figure["kind"] for figure in small.figures} <= {figure["kind"] for figure in full.figures}
+    here = {"chickenpox-hungary", "pems-bay-67", "metr-la-29", "synthetic-traffic"}
+    assert {run.axes["dataset"] for run in small.runs} <= here
+
+
+def _training(study: Study, **axes: Any) -> dict[str, Any]:
+    (settings,) = {str(run.settings["training"]): run.settings["training"] for run in study.runs
+                   if axes.items() <= run.axes.items()}.values()  # fmt: skip
+    return dict(settings)
+
+
+@pytest.mark.parametrize(
+    "name, epochs, batch, workers",
+    [
+        ("pgti-table2", 1, 32, {1}),
+        ("pgti-table4", 30, 64, {1}),
+        ("pgti-table5", 30, 64, {4, 8, 16}),
+        ("pgti-figure7", 30, 64, {1, 4, 8, 16, 32, 64, 128}),
+        ("pgti-figure8", 30, 64, {1, 4, 8, 16, 32, 64, 128}),
+        ("pgti-figure9", 1, 64, {4, 8, 16, 32, 64, 128}),
+    ],
+)
+def test_full_forms_train_as_the_paper_does(name: str, epochs: int, batch: int, workers: set[int]) -> None:
+    study = load_study(name)
+    training = _training(study, model="pgti-dcrnn")
+    assert (training["epochs"], training["batch_size"], training["batch_scope"]) == (epochs, batch, "worker")
+    assert (training["optimiser"], training["learning_rate"], training["learning_rate_scaling"]) == (
+        "adam",
+        0.001,
+        "none",
+    )
+    assert {run.axes["workers"] for run in study.runs} == workers
+
+
+def test_figure_8_differs_from_itself_in_the_learning_rate_alone() -> None:
+    study = load_study("pgti-figure8")
+    plain, scaled = _training(study, model="pgti-dcrnn"), _training(study, model="pgti-dcrnn-scaled")
+    changed = {key for key in plain if plain[key] != scaled[key]}
+    assert (
+        changed == {"learning_rate_scaling", "warmup_epochs"} and scaled["learning_rate_scaling"] == "linear"
+    )
+
+
+def test_dask_ddp_always_lives_in_dask_workers() -> None:
+    for name in PIPELINES:
+        for run in load_study(name).runs:
+            dask = run.axes["batching"] == "dask-ddp" or run.axes["workers"] > 1
+            assert run.settings["launcher"] == ("dask" if dask else "none")
