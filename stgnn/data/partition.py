@@ -17,6 +17,7 @@ from stgnn.data.loader import consecutive_batches, owned
 from stgnn.data.placements import HostPlacement
 from stgnn.data.share import Share
 from stgnn.data.windows import Windows
+from stgnn.distributed import heartbeat
 from stgnn.distributed.world import World
 from stgnn.errors import InputError
 from stgnn.store.mapped import MappedSignal, Rows
@@ -71,6 +72,7 @@ class PartitionPlacement(HostPlacement):
                 part = self.store.rows(begin, min(begin + self.store.block_rows, segment.own.stop))
                 place = self._place(begin)
                 rows[place : place + len(part)] = part.reshape(len(part), -1)
+                heartbeat.progress()
 
     def _move(self, transfer: "Transfer", rows: Rows, world: World) -> None:
         """Bring the rows of a halo from their owner's memory to where they are needed."""

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from stgnn.data.windows import Windows
+from stgnn.distributed import heartbeat
 from stgnn.prefetch import Prefetcher
 from stgnn.store.signal_store import SignalStore
 
@@ -199,6 +200,7 @@ class DevicePlacement:
         for begin in range(0, num_entries, store.block_rows):  # block by block: no second copy on the host
             rows = store.rows(begin, min(begin + store.block_rows, num_entries))
             self._signal[begin : begin + len(rows)] = torch.from_numpy(rows.reshape(len(rows), -1))
+            heartbeat.progress()
         self._shape = (windows.length, num_nodes, num_features)
         self._offset = torch.arange(windows.length, device=self.device)
         self._calendar = _Calendar(store, windows, self.device)

@@ -16,6 +16,7 @@ from stgnn.data.placements import PLACEMENTS, Placement
 from stgnn.data.scaler import Scaler, fit_scaler
 from stgnn.data.share import Share
 from stgnn.data.windows import Windows, split_windows
+from stgnn.distributed import heartbeat
 from stgnn.distributed.world import World
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
@@ -122,6 +123,7 @@ def prepare(settings: Mapping[str, Any], store_path: Path, world: World) -> Setu
             "its graph changes over time, which forecasting models cannot use yet",
             "choose a static one",
         )
+    heartbeat.progress()
     windows = split_windows(store.shape[0], task["input_len"], task["horizon"], task["split"])
     scaler = fit_scaler(store, windows.train, windows.input_len, task["nulls"]).to(device, dtype)
     model_input = ModelInput(store, scaler, task["calendar"], device)
@@ -129,6 +131,7 @@ def prepare(settings: Mapping[str, Any], store_path: Path, world: World) -> Setu
         windows.input_len, windows.horizon, store.shape[1], model_input.num_channels, store.shape[2]
     )
     graph = Graph.from_numpy(store.edge_index, store.edge_weight, store.shape[1])
+    heartbeat.progress()
     model = build_model(settings["model"], shape, graph).to(device, dtype)
     return Setup(
         settings,
