@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from stgnn.errors import InputError
 from stgnn.settings import check, read_yaml, require_known
@@ -32,6 +34,12 @@ class RawFile:
     sha256: str | None
     size: int | None  # bytes
     role: str  # values | adjacency | sensors | distances | locations | archive
+
+    @property
+    def own(self) -> Path | None:
+        """The file on this machine that the catalogue's `path:` names; None where it has an address."""
+        address = urlsplit(self.url or "")
+        return Path(url2pathname(address.path)) if address.scheme == "file" else None
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
-from urllib.request import url2pathname
+from urllib.parse import quote
 
 from stgnn.catalog import Dataset, RawFile
 from stgnn.download import Patience, TransferError, download
@@ -106,18 +105,12 @@ def _sources(dataset: Dataset, raw: RawFile, mirror: str | Path | None) -> tuple
     if raw.url is None:
         problems.append("no public address is known")
     else:
-        sources.append(_own_file(raw) or raw.url)
+        sources.append(raw.own or raw.url)
     return sources, problems
 
 
-def _own_file(raw: RawFile) -> Path | None:
-    """Return the file on this machine that the catalogue's `path:` names; None where it has an address."""
-    address = urlsplit(raw.url or "")
-    return Path(url2pathname(address.path)) if address.scheme == "file" else None
-
-
 def _is_outdated(target: Path, raw: RawFile) -> bool:
-    own = _own_file(raw)
+    own = raw.own
     return own is not None and own.exists() and own.stat().st_mtime_ns > target.stat().st_mtime_ns
 
 

@@ -116,6 +116,12 @@ def own_file(project: Project) -> Path:
     return project.path / "data" / "raw" / "tiny-traffic" / "speeds.h5"
 
 
+def declare_own_file(project: Project, path: str) -> None:
+    """Make tiny-traffic's speeds a file of the user's at `path`, relative to the catalogue's folder."""
+    own_file(project)
+    project.edit("config/datasets.yaml", "speeds.h5, role: values", f"speeds.h5, role: values, path: {path}")
+
+
 def test_a_file_that_nobody_serves_is_asked_for_at_once(project: Project) -> None:
     own_file(project)
     assert refused(project) == (
@@ -133,6 +139,24 @@ def test_a_file_that_a_person_put_there_is_never_an_output(project: Project) -> 
     path.write_text("precious")
     (project.path / "somewhere").mkdir()
     planned = project.planned("--forceall", "--config", "mirror=somewhere")
+    assert "retrieve tiny-traffic/adj_mx.pkl" in planned
+    assert "retrieve tiny-traffic/speeds.h5" not in planned
+
+
+def test_a_file_of_ones_own_is_asked_for_by_its_own_path(project: Project) -> None:
+    declare_own_file(project, "../mine/speeds.h5")
+    assert refused(project) == (
+        f"Error: {project.path}/mine/speeds.h5: no such file, and nobody serves it; "
+        "put it there or give --config mirror=FOLDER"
+    )
+
+
+def test_a_file_of_ones_own_inside_the_raw_folder_is_never_an_output(project: Project) -> None:
+    own = project.path / "data" / "raw" / "tiny-traffic" / "speeds.h5"
+    own.parent.mkdir(parents=True)
+    own.write_text("precious")
+    declare_own_file(project, "../data/raw/tiny-traffic/speeds.h5")
+    planned = project.planned("--forceall")
     assert "retrieve tiny-traffic/adj_mx.pkl" in planned
     assert "retrieve tiny-traffic/speeds.h5" not in planned
 

@@ -143,6 +143,42 @@ def test_a_changed_raw_file_reruns_what_is_made_of_it(rerun: Project) -> None:
     assert trained(planned) == PGTI - ON_TRAFFIC
 
 
+def test_a_changed_file_of_ones_own_is_copied_and_stored_again(project: Project) -> None:
+    own = project.path / "mine" / "chickenpox.json"
+    own.parent.mkdir()
+    own.write_text('{"edges": [[0, 1]], "node_ids": {"a": 0, "b": 1}, "FX": [[0.5, 1.5], [1, 2]]}')
+    generated = "  synthetic: {generator: chickenpox, entries: 60, nodes: 4, seed: 1}\n"
+    project.edit("config/datasets.yaml", generated, "")
+    declared = "chickenpox.json, role: values, path: ../mine/chickenpox.json"
+    project.edit("config/datasets.yaml", "chickenpox.json, role: values", declared)
+    copy, store = "data/raw/tiny-chickenpox/chickenpox.json", "data/stores/tiny-chickenpox.manifest.json"
+    both = {"retrieve tiny-chickenpox/chickenpox.json", "ingest tiny-chickenpox"}
+    project.run(store)
+    assert project.planned(store) == set()
+    own.write_text(own.read_text().replace("0.5", "0.7"))
+    assert project.planned(store) == both
+    os.utime(own, (10**9, 10**9))  # an older file, moved over it
+    assert project.planned(store) == both
+    project.run(store)
+    assert (project.path / copy).read_bytes() == own.read_bytes()
+    own.unlink()  # a copy outlives it
+    assert project.planned(store) == set()
+
+
+def test_braces_and_brackets_are_text_like_any_other(rerun: Project) -> None:
+    text = "a {a}, {}, <b>, <study> and {wildcards.run}"
+    rerun.declare(
+        title=text,
+        tables=[{"name": "accuracy", "columns": [{"metric": "mae"}], "caption": text}],
+        figures=[{"name": "curves", "kind": "curves", "caption": text}],
+    )
+    rerun.edit("config/datasets.yaml", "units: mph", f'units: mph\n  citation: "{text}"')
+    rerun.run()
+    page = (rerun.path / "results" / "tiny" / "report.html").read_text()
+    assert page.count("a {a}, {}, &lt;b&gt;, &lt;study&gt; and {wildcards.run}") >= 4
+    assert rerun.planned() == set()
+
+
 @pytest.mark.parametrize(
     "changes, runs",
     [

@@ -50,9 +50,7 @@ rule tabulate:
     params:
         pipeline=pipeline_path(STUDY.name),
         folder=subpath(output[0], parent=True),
-        declared=canonical_json(
-            {"tables": STUDY.tables, "references": STUDY.references, "baseline": STUDY.baseline}
-        ),
+        declared=tables_declared,
         code=fingerprint("stgnn.report.formats") + template_digests(),
     message:
         "Tabulate the runs of {params.pipeline}"
@@ -78,7 +76,7 @@ rule plot:
         pipeline=pipeline_path(STUDY.name),
         folder=subpath(output[0], parent=True),
         results=lambda wildcards, output: Path(output[0]).parents[2],
-        declared=canonical_json(STUDY.figures),
+        declared=figures_declared,
         code=fingerprint("stgnn.report.figures"),
     message:
         "Plot the runs of {params.pipeline}"
@@ -107,7 +105,7 @@ rule report:
         pipeline=pipeline_path(STUDY.name),
         results=lambda wildcards, output: Path(output[0]).parents[1],
         stores=lambda wildcards, input: Path(input.manifests[0]).parent,
-        declared=page_identity(),
+        declared=page_declared,
         code=fingerprint("stgnn.report.page") + template_digests(),
     message:
         "Report the runs of {params.pipeline}"

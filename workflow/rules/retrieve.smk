@@ -6,6 +6,8 @@ localrules:
 
 
 rule retrieve:
+    input:
+        own_file,
     output:
         "<raw>/{raw_file}",
     log:
