@@ -1,4 +1,4 @@
-"""`kill -9` of a job or of Snakemake itself, then the same command: it ends, with the files of an undisturbed run."""
+"""`kill -9` of a job or of Snakemake itself, or two of them at once: all end, with the files of an undisturbed run."""
 
 import hashlib
 import http.server
@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
 
 import psutil
 import pytest
@@ -20,11 +22,13 @@ PATIENCE = 120.0
 
 
 @contextmanager
-def running(project: Project, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """`snakemake` in a process group of its own, all of which is gone at the end."""
+def running(
+    project: Project, *arguments: str, out: IO[str] | int = subprocess.DEVNULL
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """`snakemake` in a process group of its own, all of which is gone at the end; what it says goes to `out`."""
     with subprocess.Popen(
         project.command(*arguments), cwd=project.path, env=project.environment,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        stdout=out, stderr=out, start_new_session=True,
     ) as process:  # fmt: skip
         try:
             yield process
@@ -122,21 +126,60 @@ def test_training_that_outlives_its_snakemake_does_no_harm(
     assert project.results() == undisturbed
 
 
-def test_a_killed_ingest_leaves_no_half_store(project: Project) -> None:
+def long_ingest(project: Project) -> tuple[Path, list[str]]:
+    """Make tiny-traffic take a second to store; return its manifest, also as what to ask Snakemake for."""
     project.edit(
         "config/datasets.yaml", "entries: 400, nodes: 6, seed: 1", "entries: 60000, nodes: 60, seed: 1"
     )
-    store = project.path / "data" / "stores" / "tiny-traffic.zarr"
-    manifest = store.with_suffix(".manifest.json")
-    target = [str(manifest.relative_to(project.path))]
+    target = "data/stores/tiny-traffic.manifest.json"
+    return project.path / target, [target]
+
+
+def test_a_killed_ingest_leaves_no_half_store(project: Project) -> None:
+    manifest, target = long_ingest(project)
+    store = manifest.parent
     with running(project, *target) as snakemake:
-        wait_for(lambda: any(store.parent.rglob("*")), snakemake)
+        wait_for(lambda: any(store.rglob("*")), snakemake)
         kill_group(snakemake)
     assert not manifest.exists()
     project.run(*target)
     whole = manifest.read_bytes()
     project.run("--forceall", *target)
     assert manifest.read_bytes() == whole
+
+
+def test_an_ingest_that_outlives_its_snakemake_does_no_harm(project: Project) -> None:
+    manifest, target = long_ingest(project)
+    with running(project, *target) as snakemake:
+        wait_for(lambda: any(manifest.parent.rglob("*.partial")), snakemake)
+        ingest = stage("ingest")
+        assert ingest is not None
+        ingest.suspend()  # else it might end before the next one begins
+        snakemake.kill()
+        snakemake.wait()
+        with running(project, *target) as again:
+            logs = project.path / "logs"
+            wait_for(lambda: any("another process" in log.read_text() for log in logs.rglob("*.log")), again)
+            ingest.resume()
+            assert again.wait(PATIENCE) == 0
+    whole = manifest.read_bytes()
+    assert "Nothing to be done" in project.run(*target)
+    project.run("--forceall", *target)
+    assert manifest.read_bytes() == whole
+
+
+def test_two_at_once_write_a_shared_store_once(project: Project) -> None:
+    manifest, target = long_ingest(project)
+    said = project.path / "said"
+    with (
+        said.open("w") as out,
+        running(project, *target, out=out) as one,
+        running(project, *target, out=out) as two,
+    ):
+        assert (one.wait(PATIENCE), two.wait(PATIENCE)) == (0, 0), said.read_text()
+    assert manifest.exists()
+    text = said.read_text()
+    assert text.count("Finished jobid") == 3 and "waiting for it to" in text and "Nothing to be done" in text
 
 
 class SlowServer(http.server.ThreadingHTTPServer):

@@ -11,7 +11,7 @@ from stgnn.fingerprint import fingerprint, ingest_fingerprint, run_fingerprint
 from stgnn.files import sha256_of
 from stgnn.settings import canonical_json
 from stgnn.study import configure, load_study, pipeline_path
-from stgnn.workdir import claim
+from stgnn.workdir import claim, look
 
 
 def declare_study():
@@ -38,19 +38,36 @@ def raw_files(study):
 
 def is_retrievable(dataset, file, path):
     """Can the file be made again? One that a person put there must never be an output: outputs get deleted."""
-    return bool(file.url or dataset.synthetic or (config["mirror"] and not path.exists()))
+    served = file.own.exists() and file.own != path.resolve() if file.own else file.url
+    return bool(served or dataset.synthetic or (config["mirror"] and not path.exists()))
 
 
 def missing_raw_files(study):
     return [
-        path
+        file.own or path
         for dataset, file, path in raw_files(study)
         if not is_retrievable(dataset, file, path) and not path.exists()
     ]
 
 
-# The claim must live as long as this process: it tells the next Snakemake that this one is alive.
-CLAIM = claim() if workflow.is_main_process else None
+def take_place():
+    """Wait for whoever writes this study's files in this folder; return this process's claim, if it will write any."""
+    datasets = [f"{config[folder]}/{dataset}" for dataset in STUDY.datasets for folder in ("raw", "stores")]
+    places = [RESULTS, *datasets, *(f"{config['results']}/{run.path}" for run in STUDY.runs)]
+    if not workflow.is_main_process:  # but a job of one
+        return None
+    cores = workflow.resource_settings.cores or workflow.resource_settings.nodes
+    if cores and not workflow.output_settings.dryrun:
+        return claim(places, announce)
+    if file := look(places):
+        announce(f"Another snakemake in this folder writes {file}: look again when it has ended.")
+    return None
+
+
+def announce(line):
+    print(line, file=sys.stderr, flush=True)
+
+
 STUDY, MODEL_CODE = declare_study()
 RUNS = {run.id: run for run in STUDY.runs}
 RETRIEVABLE = [
@@ -59,6 +76,8 @@ RETRIEVABLE = [
     if is_retrievable(dataset, file, path)
 ]
 RESULTS = f"{config['results']}/{STUDY.name}"
+# It must live as long as this process: it tells the next Snakemake that this one is alive.
+CLAIM = take_place()
 TABLES = expand(
     "{folder}/tables/{table}.{kind}",
     folder=RESULTS,
@@ -106,12 +125,20 @@ wildcard_constraints:
     run=r"[a-z-]+-w\d+-s\d+-[0-9a-f]{8}",
 
 
+def own_file(wildcards):
+    """The user's own file that the raw file is a copy of: when it changes, so must the copy."""
+    own = STUDY.datasets[dataset_of(wildcards)].file(file_of(wildcards)).own
+    return [str(own)] if own and own.exists() else []
+
+
 def raw_file_identity(wildcards):
     """What makes a raw file another one. Not its address, nor the code that downloads it: its checksum does."""
     dataset = STUDY.datasets[dataset_of(wildcards)]
     if dataset.synthetic:
         return canonical_json(dataset.synthetic) + fingerprint("stgnn.synthetic")
-    return dataset.file(file_of(wildcards)).sha256 or ""
+    # A file moved over the user's own may be the older one: its time must be another, not a later one.
+    own = ["{0.st_size} {0.st_mtime_ns}".format(os.stat(path)) for path in own_file(wildcards)]
+    return dataset.file(file_of(wildcards)).sha256 or " ".join(own)
 
 
 def dataset_of(wildcards):
@@ -138,7 +165,18 @@ def run_of(wildcards):
     return RUNS["{dataset}/{model}/{run}".format(**wildcards)]
 
 
-def page_identity():
+def tables_declared(_):
+    """A function, as are the next two: Snakemake takes `{word}` in a plain text for a wildcard."""
+    return canonical_json(
+        {"tables": STUDY.tables, "references": STUDY.references, "baseline": STUDY.baseline}
+    )
+
+
+def figures_declared(_):
+    return canonical_json(STUDY.figures)
+
+
+def page_declared(_):
     """What the page says of the study and its datasets, runs and tables apart."""
     described = [
         (data.name, data.title, data.licence, data.citation, data.note) for data in STUDY.datasets.values()

@@ -28,7 +28,9 @@ os.environ.update(
 )
 if workflow.remote_exec:
     os.environ.update(
-        SITE.environment(), STGNN_SETUP=SITE.setup(programs=str(Path(sys.executable).parent)), STGNN_IN_JOB="1"
+        SITE.environment(),
+        STGNN_SETUP=SITE.setup(programs=str(Path(sys.executable).parent)),
+        STGNN_IN_JOB="1",
     )
 
 
@@ -58,6 +60,11 @@ def threads_to_train(wildcards):
 
 # Not in a dry run, which needs no batch system, and not when there is nothing to do.
 onstart:
+    if CLAIM:
+        CLAIM.start(
+            writes=map(str, workflow.persistence.all_outputfiles()),
+            reads=map(str, workflow.persistence.all_inputfiles()),
+        )
     try:
         require_acceptance(SITE, STUDY.runs)
     except InputError as error:
