@@ -90,6 +90,19 @@ def test_memory_shows_private_and_shared_of_every_run_of_a_trained_model(make_ru
     assert any(text.startswith("peak private: materialised 4,8") for text in _texts(axes.figure))
 
 
+def test_memory_of_an_accelerator_is_shown_where_there_is_one(make_run: MakeRun) -> None:
+    with_one, without = make_run(), make_run(batching="device-index")
+    path = with_one / "system_stats.csv"
+    header, *rows = (line.split(",") for line in path.read_text().splitlines())
+    for row in rows:
+        row[3] = "512.5"
+    path.write_text("\n".join(",".join(row) for row in [header, *rows]) + "\n")
+    figure = _draw([with_one, without], "memory")
+    used = [line for line in figure.axes[0].lines if set(line.get_ydata()) == {512.5}]
+    assert len(figure.axes[0].lines) == 5 and len(used) == 1
+    assert "accelerator" in _texts(figure) and "accelerator" not in _texts(_draw([without], "memory"))
+
+
 def test_memory_of_untrained_models_is_shown_when_there_are_no_others(make_run: MakeRun) -> None:
     (axes,) = _draw([make_run(model="last-value")], "memory").axes
     assert len(axes.lines) == 2

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from stgnn.report.entries import entries
 from stgnn.report.tables import Table, make_table
 
 MakeFrame = Callable[..., pd.DataFrame]
@@ -206,3 +207,14 @@ def test_column_without_any_value_keeps_its_place(make_frame: MakeFrame) -> None
 def test_head_names_any_split_but_the_test(make_frame: MakeFrame, split: str, label: str) -> None:
     frame = make_frame(("a", "x", "index", 0, split, None, "mae", 1.0, "mph"))
     assert make_table(frame, _spec({"metric": "mae", "split": split})).columns[0].label == label
+
+
+def test_sizes_are_neither_counts_nor_a_contest(make_frame: MakeFrame) -> None:
+    frame = make_frame(
+        *(("a", model, "index", 0, "", None, "signal_mb", 0.0397, "MB") for model in ("x", "y")),
+        ("a", "x", "index", 0, "", None, "parameters", 1234, ""),
+    )
+    table = make_table(frame, _spec({"metric": "signal_mb"}, {"metric": "parameters"}))
+    printed = [[each.text for block in entries(table, row) for each in block] for row in table.rows]
+    assert printed == [["0.03970", "1,234"], ["0.03970", "–"]]
+    assert table.notes == ("One seed (0).",)
