@@ -141,8 +141,8 @@ def _scaling_sentence(model: str, batching: str, speeds: Mapping[int, Summary]) 
     gain = speeds[many].mean / speeds[few].mean
     return (
         f"{model} by {batching} trains on {speeds[many].mean:,.0f} windows/s with {say_workers(many)} and on "
-        f"{speeds[few].mean:,.0f} with {few}: {format_digits(gain, 3)} times as many, "
-        f"{format_digits(100 * gain * few / many, 2)} % of what {many / few:g} times the workers could bring."
+        f"{speeds[few].mean:,.0f} with {few}: {format_digits(gain, 3)} times as many with {many / few:g} times the "
+        f"workers, an efficiency of {format_digits(100 * gain * few / many, 2)} %."
     )
 
 

@@ -190,10 +190,10 @@ def test_finding_says_what_workers_bring(make_frame: MakeFrame) -> None:
                     4: [speed("distributed-index", 3000), speed("dask-ddp", 400)]},
     )  # fmt: skip
     assert _texts(frame) == [
-        "a: x by distributed-index trains on 3,000 windows/s with 4 workers and on 1,000 with 1: 3.00 times as many, "
-        "75 % of what 4 times the workers could bring.",
-        "a: x by dask-ddp trains on 400 windows/s with 4 workers and on 500 with 2: 0.800 times as many, 40 % of what "
-        "2 times the workers could bring.",
+        "a: x by distributed-index trains on 3,000 windows/s with 4 workers and on 1,000 with 1: 3.00 times as many "
+        "with 4 times the workers, an efficiency of 75 %.",
+        "a: x by dask-ddp trains on 400 windows/s with 4 workers and on 500 with 2: 0.800 times as many with 2 times "
+        "the workers, an efficiency of 40 %.",
     ]
 
 
