@@ -60,18 +60,30 @@ def read_yaml(path: Path) -> Any:
     """Return what the YAML file says; `InputError` names the line of a mistake."""
     try:
         with path.open(encoding="utf-8") as file:
-            return yaml.load(file, Loader=_Loader)  # a subclass of the safe loader
+            document = yaml.load(file, Loader=_Loader)  # a subclass of the safe loader
+        _require_tree(document, path)
+        return document
     except FileNotFoundError:
         raise InputError(path, "no such file", _hint(path.name, _siblings(path))) from None
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
         raise InputError(path, f"is not UTF-8 text (byte {error.start})") from None
+    except RecursionError:
+        raise InputError(path, "is nested too deeply", "mend the YAML") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise InputError(path, f"{place}{problem}", "mend the YAML") from None
+
+
+def _require_tree(value: Any, path: Path, outer: tuple[int, ...] = ()) -> None:
+    """Raise `InputError` for a mapping or list that holds itself, which an alias can bring about."""
+    if id(value) in outer:
+        raise InputError(path, "an alias stands inside what it stands for", "write it out")
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _require_tree(item, path, (*outer, id(value)))
 
 
 def check(document: Any, schema: str | Mapping[str, Any], where: str | Path, prefix: str = "") -> None:

@@ -75,8 +75,16 @@ def _spell(path: Path, where: str, value: Any) -> str:
             raise InputError(path, f"{where}: id {value!r} is not UTF-8 text") from error
     whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
     if isinstance(value, str) or whole:
-        return str(value)
+        return _text(path, where, str(value))
     raise InputError(path, f"{where}: found {shown(value)}, expected an id (text or a whole number)")
+
+
+def _text(path: Path, where: str, value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half a character, which JSON can spell
+        raise InputError(path, f"{where}: id {value!r} is not text") from None
+    return value
 
 
 def check_edges(path: Path, key: str, edge_index: NDArray[np.int64], num_nodes: int) -> None:

@@ -25,6 +25,7 @@ from stgnn.errors import InputError
 from stgnn.raw.checks import check_increasing, spelled
 from stgnn.raw.rows import real_number, rows_per_block, stream_blocks
 
+_LARGEST_RATIO = 2000  # of compression: deflate's is 1032
 _CONVERT = 'rewrite it with pandas: frame.to_hdf(path, key="df", format="fixed")'
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
@@ -130,6 +131,11 @@ def _ids(path: Path, group: h5py.Group, item: str) -> tuple[str, ...]:
 
 
 def _dataset(path: Path, group: h5py.Group, item: str, ndim: int) -> h5py.Dataset:
+    link = group.get(item, getlink=True)
+    if isinstance(
+        link, h5py.SoftLink | h5py.ExternalLink
+    ):  # not followed: it may lead into any file of the machine
+        raise _elsewhere(path, f"{group.name}/{item}: a link to {link.path!r}")
     found = group.get(item)
     if not isinstance(found, h5py.Dataset):
         stored = _text(group.attrs.get("pandas_type", "something else"))
@@ -138,7 +144,17 @@ def _dataset(path: Path, group: h5py.Group, item: str, ndim: int) -> h5py.Datase
         )
     if found.ndim != ndim:
         raise InputError(path, f"{found.name}: shape {found.shape}, expected {ndim} dimension(s)", _CONVERT)
+    if found.external or found.is_virtual:
+        raise _elsewhere(path, f"{found.name}: its values lie in other files")
+    stored = found.id.get_storage_size()
+    if ndim == 1 and found.nbytes > _LARGEST_RATIO * stored:  # it is read whole
+        problem = f"{found.name}: {len(found)} values declared, {stored} bytes stored"
+        raise InputError(path, problem, "retrieve the file again")
     return found
+
+
+def _elsewhere(path: Path, problem: str) -> InputError:
+    return InputError(path, problem, "expected arrays in this file alone; " + _CONVERT)
 
 
 def _index(path: Path, group: h5py.Group) -> NDArray[Any]:

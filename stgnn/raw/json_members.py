@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stgnn.errors import InputError
-from stgnn.raw.checks import shown
+from stgnn.raw.checks import shown, spelled
 
 _JSON_NAME = {list: "an array", dict: "an object", int: "a whole number", str: "text", float: "a number"}
 
@@ -95,4 +95,4 @@ def node_names(path: Path, document: dict[str, Any], num_nodes: int) -> tuple[st
         raise InputError(
             path, f"key 'node_ids': expected each index 0..{num_nodes - 1} once, found {shown(index)}"
         )
-    return tuple(sorted(index, key=index.__getitem__))
+    return spelled(path, "node_ids", sorted(index, key=index.__getitem__))

@@ -41,12 +41,13 @@ def read_manifest(store: Path) -> dict[str, Any]:
     path = manifest_path(store)
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        content["digest"], content["files"], content["arrays"]
+        content["digest"], content["arrays"]
+        [(file["size"], file["sha256"]) for file in content["files"].values()]
     except FileNotFoundError:
         raise InputError(
             store, f"no finished store here ({path.name} is missing)", "run `stgnn ingest` for it first"
         ) from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(path, f"not a store manifest ({error})", "run `stgnn ingest` again") from None
     return content
 

@@ -207,6 +207,50 @@ def test_a_frame_that_contradicts_itself_is_refused(tmp_path: Path, change: Any,
         read_frame(path)
 
 
+def elsewhere(group: h5py.Group, kind: str, item: str) -> None:
+    """Make an item of a frame take its values from another file, of the same shape."""
+    shape, dtype, attributes = group[item].shape, group[item].dtype, dict(group[item].attrs)
+    other = Path(group.file.filename).with_name("other.h5")
+    with h5py.File(other, "w") as file:
+        file.create_dataset("x", data=np.zeros(shape, dtype)).attrs.update(attributes)
+    del group[item]
+    if kind == "external storage":
+        stored = [(str(other), 0, h5py.h5f.UNLIMITED)]
+        group.create_dataset(item, shape, dtype, external=stored).attrs.update(attributes)
+    elif kind == "virtual dataset":
+        layout = h5py.VirtualLayout(shape, dtype)
+        layout[:] = h5py.VirtualSource(str(other), "x", shape)
+        group.create_virtual_dataset(item, layout).attrs.update(attributes)
+    elif kind == "external link":
+        group[item] = h5py.ExternalLink(str(other), "/x")
+    else:
+        group.file["way"] = h5py.ExternalLink(str(other), "/")
+        group[item] = h5py.SoftLink("/way/x")
+
+
+@pytest.mark.parametrize("kind", ["external storage", "virtual dataset", "external link", "soft link"])
+@pytest.mark.parametrize("item", ["axis1", "block0_values"])
+def test_only_values_in_the_file_itself_are_read(tmp_path: Path, kind: str, item: str) -> None:
+    path = tmp_path / "speeds.h5"
+    broken(path, lambda group: elsewhere(group, kind, item))
+    found = "a link to" if "link" in kind else "its values lie in other files"
+    with pytest.raises(InputError, match=rf"df/{item}: {found}.*expected arrays in this file alone"):
+        read_frame(path)
+
+
+@pytest.mark.parametrize("item", ["axis0", "axis1"])
+def test_a_length_that_a_small_file_cannot_hold_is_refused(tmp_path: Path, item: str) -> None:
+    def declare(group: h5py.Group) -> None:
+        dtype = group[item].dtype
+        del group[item]
+        group.create_dataset(item, (10**12,), dtype, chunks=(1000,))
+
+    path = tmp_path / "speeds.h5"
+    broken(path, declare)
+    with pytest.raises(InputError, match=rf"df/{item}: 1000000000000 values declared, 0 bytes stored"):
+        read_frame(path)
+
+
 def test_a_column_in_no_block_and_one_in_two_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "speeds.h5"
     written = frame(list("abc"))

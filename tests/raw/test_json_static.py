@@ -143,6 +143,7 @@ def test_values_standardised_before_publication_are_said_to_be(read_json: Read) 
         (changed(CHICKENPOX, "edges", 1, to=[0, "1"]), r"edges\[1\]: found \[0, '1'\]"),
         (changed(CHICKENPOX, "edges", 1, to=[0, 2**70]), r"edges: an edge end too large"),
         (changed(CHICKENPOX, "node_ids", "PEST", to=0), r"key 'node_ids': expected each index 0\.\.2 once"),
+        (CHICKENPOX | {"node_ids": {"BACS": 0, "\ud800": 1, "PEST": 2}}, r"node_ids\[1\]: id '\\ud800' is not text"),
         (CHICKENPOX | {"weights": [1.0, 2.0]}, r"weights: 2 weights for 3 edges"),
         (CHICKENPOX | {"weights": [1.0, -2.0, 1.0]}, r"weights: edge 1 has weight -2.0"),
         (CHICKENPOX | {"weights": [1.0, 2.0, float("nan")]}, r"weights: edge 2 has weight nan"),

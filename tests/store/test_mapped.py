@@ -1,7 +1,9 @@
 """Mapped rows equal what the Zarr API reads, and a store that cannot be mapped says why."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,6 +112,17 @@ def test_a_store_without_a_manifest_is_not_finished(
     make_store(VALUES, name="x")
     manifest_path(tmp_path / "x.zarr").unlink()
     with pytest.raises(InputError, match="no finished store"):
+        open_store(tmp_path / "x.zarr")
+
+
+@pytest.mark.parametrize("files", [7, None, ["x"], {"zarr.json": 7}, {"zarr.json": {}}])
+def test_a_manifest_of_another_shape_is_one_line(
+    tmp_path: Path, make_store: Callable[..., SignalStore], files: Any
+) -> None:
+    make_store(VALUES, name="x")
+    manifest = manifest_path(tmp_path / "x.zarr")
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"files": files}))
+    with pytest.raises(InputError, match="not a store manifest"):
         open_store(tmp_path / "x.zarr")
 
 
