@@ -67,16 +67,23 @@ def group_runs(
 ) -> list[Group]:
     """Return one group for each combination of `keys`, datasets together, else in the frame's order.
 
+    Keys that are not in the order of `RUN_KEYS` order the groups themselves: each batching of 2 workers, then of 4.
     Raises InputError when a group would average over anything but seeds, or has a seed twice.
     """
     unknown = [key for key in keys if key not in (*RUN_KEYS, "seed")]
     if unknown:
         raise InputError(where, f"rows by '{unknown[0]}'", f"rows can be {', '.join(RUN_KEYS)}, seed")
-    ranked = frame.assign(_rank=pd.factorize(frame["dataset"])[0]).sort_values("_rank", kind="stable")
     return [
         _make_group(runs, keys, quantities, where)
-        for _, runs in ranked.groupby(list(keys), sort=False, dropna=False)
+        for _, runs in _ranked(frame, keys).groupby(list(keys), sort=False, dropna=False)
     ]
+
+
+def _ranked(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    named = [key for key in keys if key in RUN_KEYS]
+    by = ["dataset"] if named == sorted(named, key=RUN_KEYS.index) else named
+    ranks = {f"_{key}": frame[key] if key == "workers" else pd.factorize(frame[key])[0] for key in by}
+    return frame.assign(**ranks).sort_values(list(ranks), kind="stable")
 
 
 def _make_group(runs: pd.DataFrame, keys: Sequence[str], quantities: Sequence[Quantity], where: str) -> Group:

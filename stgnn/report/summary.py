@@ -127,7 +127,7 @@ def format_ratio(ratio: float | None) -> str:
     if ratio is None:
         return MISSING
     decimals = 3 if ratio < 0.1 else 2 if ratio < 10 else 1 if ratio < 100 else 0
-    return f"{ratio:,.{decimals}f}"
+    return _cut(ratio, decimals)
 
 
 def _decimals(value: float, digits: int) -> int:

@@ -28,6 +28,28 @@ def test_rows_keep_the_order_of_the_runs_with_datasets_together(make_frame: Make
     ]
 
 
+def test_keys_out_of_the_runs_order_order_the_rows_themselves(make_frame: MakeFrame) -> None:
+    both = [_mae("a", "x", batching, 0, 1) for batching in ("dask-ddp", "distributed-index")]
+    frame = make_frame(by_workers={4: both, 16: both, 2: both[1:]}).sort_values("batching", kind="stable")
+    runs = [
+        ("dask-ddp", "4"),
+        ("dask-ddp", "16"),
+        *(("distributed-index", each) for each in ("4", "16", "2")),
+    ]
+    for keys, expected in (
+        (("batching", "workers"), runs),
+        (
+            ("workers", "batching"),
+            [
+                ("distributed-index", "2"),
+                *((each, count) for count in ("4", "16") for each in ("dask-ddp", "distributed-index")),
+            ],
+        ),
+    ):
+        groups = group_runs(frame, ["dataset", *keys], [MAE], "t")
+        assert [(group.names["batching"], group.names["workers"]) for group in groups] == expected
+
+
 def test_averaging_over_anything_but_seeds_is_refused(make_frame: MakeFrame) -> None:
     frame = make_frame(_mae("a", "x", "index", 0, 1), _mae("a", "x", "materialised", 0, 1))
     with pytest.raises(

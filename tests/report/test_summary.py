@@ -164,6 +164,7 @@ def test_a_certain_value_shows_no_spread() -> None:
 def test_missing_is_an_en_dash() -> None:
     assert format_summary(None) == "–"
     assert format_ratio(None) == "–"
+    assert format_ratio(0.0003) == "<0.001"
 
 
 @pytest.mark.parametrize(
