@@ -32,23 +32,30 @@ def entries(table: Table, row: Row) -> list[list[Entry]]:
 def groups(table: Table) -> Iterator[tuple[str, list[Row]]]:
     """Yield the rows of each dataset under its name, with units where the heads cannot carry them.
 
-    A table whose rows are not led by the dataset is one group without a name.
+    A table whose rows are not led by the dataset, or are datasets, is one group without a name.
     """
-    if table.keys[0] != "dataset":
+    if not is_grouped(table):
         yield "", list(table.rows)
         return
     for (dataset, units), rows in groupby(table.rows, key=lambda row: (row.labels[0], row.units)):
         yield f"{dataset} ({units})" if units else dataset, list(rows)
 
 
+def is_grouped(table: Table) -> bool:
+    """Do several rows share a dataset, so that its name stands over them?"""
+    return table.keys[0] == "dataset" and len(table.keys) > 1
+
+
 def label_keys(table: Table) -> tuple[str, ...]:
     """Return the row keys that `groups` leaves to be printed in each row."""
-    return table.keys[1:] if table.keys[0] == "dataset" else table.keys
+    return table.keys[1:] if is_grouped(table) else table.keys
 
 
 def labels(table: Table, row: Row) -> tuple[str, ...]:
     """Return the row's names under `label_keys`."""
-    return row.labels[1:] if table.keys[0] == "dataset" else row.labels
+    if is_grouped(table):
+        return row.labels[1:]
+    return (f"{row.labels[0]} ({row.units})", *row.labels[1:]) if row.units else row.labels
 
 
 def _entries_of(cell: Cell, column: Column, table: Table) -> list[Entry]:

@@ -268,7 +268,7 @@ def _notes(
             "every other model's at the 5 % level (two-sided Welch's t-test over the seeds); rows of the best "
             "model that do not differ share it, and means printed alike do not differ."
         )
-    if any(summary.certain for summary in summaries):
+    if contest and any(summary.certain for summary in summaries):
         yield "Models without parameters have no chance in them: one run stands for all seeds, its value is exact."
     if any(column.metric.cost for column in columns):
         yield "Time and memory are compared between the ways to train one model."

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from stgnn.report.entries import Entry, entries, groups, label_keys, labels, subheads
+from stgnn.report.entries import Entry, entries, groups, is_grouped, label_keys, labels, subheads
 from stgnn.report.tables import Table
 
 TERMINAL_WIDTH = 110
@@ -38,7 +38,7 @@ def to_text(table: Table, width: int = TERMINAL_WIDTH) -> str:
 
 def _stub(table: Table) -> _Block:
     """The left part: dataset lines, and under each the names of its rows."""
-    indent = "  " if table.keys[0] == "dataset" else ""
+    indent = "  " if is_grouped(table) else ""
     names = [label_keys(table)] + [labels(table, row) for row in table.rows]
     widths = [max(map(len, column)) for column in zip(*names, strict=True)]
     head, *rows = [

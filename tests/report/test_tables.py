@@ -7,7 +7,10 @@ import pandas as pd
 import pytest
 
 from stgnn.report.entries import entries
+from stgnn.report.formats import to_markdown
+from stgnn.report.latex import to_latex
 from stgnn.report.tables import Table, make_table
+from stgnn.report.text import to_text
 
 MakeFrame = Callable[..., pd.DataFrame]
 MAE = {"metric": "mae", "split": "test"}
@@ -218,3 +221,16 @@ def test_sizes_are_neither_counts_nor_a_contest(make_frame: MakeFrame) -> None:
     printed = [[each.text for block in entries(table, row) for each in block] for row in table.rows]
     assert printed == [["0.03970", "1,234"], ["0.03970", "–"]]
     assert table.notes == ("One seed (0).",)
+
+
+def test_a_row_a_dataset_needs_no_heading_over_it(make_frame: MakeFrame) -> None:
+    sizes = [
+        (name, "x", "index", 0, "", None, "signal_mb", size, "MB") for name, size in (("a", 3.0), ("b", 5.0))
+    ]
+    table = make_table(make_frame(*sizes), _spec({"metric": "signal_mb"}, rows=["dataset"]))
+    body = to_text(table).splitlines()
+    assert [line.split() for line in body if line.startswith(("a", "b"))] == [["a", "3.000"], ["b", "5.000"]]
+    assert "| b | 5.000 |" in to_markdown(table) and r"b & 5.000 \\" in to_latex(table)
+    errors = [*_maes("a", "x", [1.0]), *_maes("b", "x", [2.0], unit="cases")]
+    table = make_table(make_frame(*errors), _spec(MAE, rows=["dataset"]))
+    assert "b (cases)" in to_text(table)
