@@ -34,6 +34,13 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def remove_partials(folder: Path) -> None:
+    """Delete what writers that were killed left in `folder`. Only under its lock: a living one's look the same."""
+    for path in folder.glob(".*.partial"):
+        if path.is_file():
+            path.unlink()
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path`, whole or not at all."""
     with replacing(path) as partial:

@@ -17,7 +17,7 @@ from stgnn.distributed.job import TRAIN_RANK, Job
 from stgnn.distributed.network import interface_in_use, loopback_name
 from stgnn.distributed.supervise import Limits, Supervisor
 from stgnn.errors import InputError
-from stgnn.files import locked
+from stgnn.files import locked, remove_partials
 from stgnn.training import stop
 
 
@@ -62,6 +62,7 @@ def launch(
     job = _job(settings, store, folder, code, site, deadline, function, launcher, allocation)
     limits = limits or Limits()
     with locked(folder / ".lock", "trains this run"):
+        remove_partials(folder)
         job.write()
         with stop.StopRequest() as asked, Supervisor(job, allocation, limits, asked) as supervisor:
             supervisor.start()

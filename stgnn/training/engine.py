@@ -23,7 +23,7 @@ from stgnn.data.placements import WindowBatch
 from stgnn.distributed import heartbeat
 from stgnn.distributed.world import Sum, World
 from stgnn.errors import InputError
-from stgnn.files import locked
+from stgnn.files import locked, remove_partials
 from stgnn.models.base import FittedForecaster
 from stgnn.training.checkpoint import (
     Checkpoint,
@@ -55,6 +55,7 @@ def train_run(settings: Mapping[str, Any], store: Path, folder: Path, code: str 
     """
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / ".lock", "trains this run"):
+        remove_partials(folder)
         train_worker(settings, store, folder, code, World(device=choose_device(settings["device"])))
 
 

@@ -9,7 +9,11 @@ from stgnn.errors import InputError
 
 
 def test_ranks_of_one_machine_share_its_cores_and_talk_over_loopback(drive):
+    (drive.folder / "run").mkdir()
+    left = drive.folder / "run" / ".checkpoint.pt.abc.partial"  # by an attempt that was killed
+    left.touch()
     assert drive.start("torchrun", "well").end()[0] == 0
+    assert not left.exists()
     facts = [json.loads((drive.folder / f"run/facts-{rank}.json").read_text()) for rank in range(2)]
     assert [each["sum"] for each in facts] == [3.0, 3.0]
     assert [each["LOCAL_RANK"] for each in facts] == ["0", "1"]

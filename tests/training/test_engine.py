@@ -172,6 +172,29 @@ def test_an_interrupted_run_resumed_equals_one_never_interrupted(
     assert all(torch.equal(values, whole[name]) for name, values in final_weights(tmp_path / "cut").items())
 
 
+def _die_while_saving(settings: dict[str, Any], store: SignalStore, folder: Path) -> None:
+    def half_written(_: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    torch.save = half_written
+    train_run(settings, store.path, folder)
+
+
+def test_a_kill_while_a_checkpoint_is_written_leaves_nothing_for_ever(
+    small_store: SignalStore, tmp_path: Path
+) -> None:
+    settings = settings_of(epochs=1)
+    process = multiprocessing.get_context("fork").Process(
+        target=_die_while_saving, args=(settings, small_store, tmp_path)
+    )
+    process.start()
+    process.join()
+    assert len(list(tmp_path.glob(".checkpoint.pt.*.partial"))) == 1
+    run(settings, small_store, tmp_path)
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_two_processes_asked_for_one_run_train_it_one_after_the_other(
     small_store: SignalStore, tmp_path: Path
 ) -> None:
