@@ -13,6 +13,7 @@ import fcntl
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -80,8 +81,7 @@ def claim(places: Iterable[str], say: Say, folder: Path = FOLDER) -> Claim | Non
             say(
                 f"Another snakemake in this folder writes {busy.written_within(places)}: waiting for it to end."
             )
-            with busy.path.open(encoding="utf-8") as record:
-                fcntl.flock(record, fcntl.LOCK_SH)
+            _wait_for(busy)
     except OSError:
         return None
 
@@ -112,6 +112,11 @@ def _take_turn(folder: Path, say: Say) -> TextIO:
     return turn
 
 
+def _wait_for(other: _Other) -> None:
+    with suppress(FileNotFoundError), other.path.open(encoding="utf-8") as record:  # gone: it has ended
+        fcntl.flock(record, fcntl.LOCK_SH)
+
+
 def _new_record(folder: Path) -> TextIO:
     path = folder / f"stgnn.{socket.gethostname()}.{os.getpid()}.files"
     record = path.open("w", encoding="utf-8")
@@ -122,14 +127,22 @@ def _new_record(folder: Path) -> TextIO:
 
 def _others(folder: Path) -> Iterator[_Other]:
     for path in sorted(folder.glob("stgnn.*.files")):
-        with path.open(encoding="utf-8") as record:
-            try:
-                fcntl.flock(record, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                is_alive = False
-            except BlockingIOError:
-                is_alive = True
+        try:
+            record = path.open(encoding="utf-8")
+        except FileNotFoundError:  # it has just ended
+            continue
+        with record:
+            is_alive = not _free(record)
             lines = record.read().splitlines()
         yield _Other(path, _recorded(lines, "writes "), _recorded(lines, "reads "), is_alive)
+
+
+def _free(record: TextIO) -> bool:
+    try:
+        fcntl.flock(record, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _recorded(lines: Iterable[str], kind: str) -> frozenset[str]:
@@ -141,7 +154,7 @@ def _clear(folder: Path, others: Iterable[_Other]) -> None:
     kept: set[str] = set()
     for other in others:
         if other.is_dead:
-            other.path.unlink()
+            other.path.unlink(missing_ok=True)
         else:
             kept |= other.writes | other.reads
     for lock in (folder / "locks").glob("*.lock"):
