@@ -2,7 +2,7 @@
 
     a = [D_0 h .. D_{S-1} h | D_0 x .. D_{S-1} x | 1 0 .. 0]        sum_s D_s [h, x] W_s + b = a M
 
-The recurrence over such rows is in `gru`.
+The recurrences over such rows are in `gru` and `lstm`. State and input may have different terms.
 
 Axes: T entries, G blocks of samples, N graph nodes, R = G*N rows, V state columns, X input columns, S terms,
 A basis columns, O output channels.
@@ -54,31 +54,45 @@ class Diffusion:
         return slots[0]
 
 
-def worth_keeping(x_TGNX: Tensor, kernel_AV: Tensor, precision: torch.dtype) -> bool:
-    """Whether the rows of both convolutions over the whole sequence stay below KEEP_AT_MOST."""
+@dataclass(frozen=True)
+class Terms:
+    """What a convolution applies to the state and to the input."""
+
+    state: Diffusion
+    input: Diffusion
+
+
+def worth_keeping(x_TGNX: Tensor, rows: int, precision: torch.dtype) -> bool:
+    """Whether rows of that many columns a graph node stay below KEEP_AT_MOST over the whole sequence."""
     entries, groups, nodes, _ = x_TGNX.shape
-    return 2 * entries * groups * nodes * len(kernel_AV) * precision.itemsize <= KEEP_AT_MOST
+    return entries * groups * nodes * rows * precision.itemsize <= KEEP_AT_MOST
 
 
-def basis_kernel(kernel_SUO: Tensor, bias_O: Tensor | None, inputs: int, outputs: int, group: int) -> Tensor:
-    """M: a convolution's kernel `[S, inputs + state, gates * outputs]` laid out as the basis is, `[A, gates * V]`.
+def basis_kernel(
+    state_SVO: Tensor, input_SXO: Tensor, bias_O: Tensor | None, outputs: int, group: int
+) -> Tensor:
+    """M: kernels `[S, channels, gates * outputs]` of state and input laid out as the basis is, `[A, gates * V]`.
 
-    With `group` samples side by side in one row (V = group * outputs, X = group * inputs) the kernel repeats along
+    With `group` samples side by side in one row (V = group * outputs, X = group * inputs) the kernels repeat along
     a block diagonal.
     """
-    terms, width, total = kernel_SUO.shape
-    same = torch.eye(group, dtype=kernel_SUO.dtype, device=kernel_SUO.device)
-    kernel = kernel_SUO.view(terms, width, total // outputs, outputs)
+    total = state_SVO.shape[2]
+    same = torch.eye(group, dtype=state_SVO.dtype, device=state_SVO.device)
 
-    def repeated(part: Tensor) -> Tensor:
-        rows = terms * group * part.shape[1]
-        return torch.einsum("sugo,bd->sbugdo", part, same).reshape(rows, group * total)
+    def repeated(kernel: Tensor) -> Tensor:
+        by_gate = kernel.unflatten(2, (total // outputs, outputs))
+        return torch.einsum("sugo,bd->sbugdo", by_gate, same).reshape(-1, group * total)
 
-    bias = kernel_SUO.new_zeros(total) if bias_O is None else bias_O
-    constant = bias.view(-1, 1, outputs).expand(-1, group, -1).reshape(1, -1)
-    state, entered = repeated(kernel[:, inputs:]), repeated(kernel[:, :inputs])
+    bias = state_SVO.new_zeros(total) if bias_O is None else bias_O
+    constant = beside(bias.view(-1, outputs), group).reshape(1, -1)
+    state, entered = repeated(state_SVO), repeated(input_SXO)
     padding = constant.new_zeros(-(len(state) + len(entered) + 1) % ALIGN, constant.shape[1])
     return torch.cat([state, entered, constant, padding])
+
+
+def beside(vectors_PO: Tensor, group: int) -> Tensor:
+    """Vectors over channels repeated for `group` samples side by side, `[P, V]`."""
+    return vectors_PO.unsqueeze(1).expand(-1, group, -1).flatten(1)
 
 
 class Basis:
@@ -89,13 +103,12 @@ class Basis:
     """
 
     def __init__(
-        self, diffusion: Diffusion, x_TGNX: Tensor, kernel_AV: Tensor, precision: torch.dtype, keep: bool
+        self, terms: Terms, x_TGNX: Tensor, columns: int, state: int, precision: torch.dtype, keep: bool
     ) -> None:
-        columns, state = kernel_AV.shape
-        self.diffusion, self.x, self.keep = diffusion, x_TGNX, keep
+        self.terms, self.x, self.keep = terms, x_TGNX, keep
         self.shape, self.dtype, self.device = (*x_TGNX.shape[1:3], columns), x_TGNX.dtype, x_TGNX.device
-        self.state = slice(0, diffusion.terms * state)
-        self.input = slice(self.state.stop, self.state.stop + diffusion.terms * x_TGNX.shape[3])
+        self.state = slice(0, terms.state.terms * state)
+        self.input = slice(self.state.stop, self.state.stop + terms.input.terms * x_TGNX.shape[3])
         self.reduced = None if precision == self.dtype else precision
         self._shared: Tensor | None = None
 
@@ -121,23 +134,23 @@ class Basis:
             columns.copy_(self._diffused_x[t])
         else:
             columns[..., : self.x.shape[3]] = self.x[t]
-            self.diffusion.spread(columns, self.reduced)
+            self.terms.input.spread(columns, self.reduced)
 
     @cached_property
     def _diffused_x(self) -> Tensor:
         """[T, G, N, S*X]: few input columns are diffused for all entries at once."""
         entries, groups, nodes, inputs = self.x.shape
-        columns = self.empty(entries * groups, nodes, self.diffusion.terms * inputs)
+        columns = self.empty(entries * groups, nodes, self.terms.input.terms * inputs)
         columns[..., :inputs] = self.x.flatten(0, 1)
-        self.diffusion.spread(columns, self.reduced)
-        return columns.view(entries, groups, nodes, self.diffusion.terms * inputs)
+        self.terms.input.spread(columns, self.reduced)
+        return columns.view(entries, groups, nodes, columns.shape[2])
 
     def enter_state(self, rows_GNA: Tensor, h_RV: Tensor, reset_RV: Tensor | None = None) -> None:
         """Fill the state columns from h, or from reset * h."""
         columns = rows_GNA[..., self.state]
         first = columns.flatten(0, 1)[:, : h_RV.shape[1]]
         first.copy_(h_RV) if reset_RV is None else torch.mul(reset_RV, h_RV, out=first)
-        self.diffusion.spread(columns, self.reduced)
+        self.terms.state.spread(columns, self.reduced)
 
     def used(self, from_zero: bool) -> slice:
         """The columns that count: all, or without the state's where that is zero."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from stgnn.nn.recurrent import basis
-from stgnn.nn.recurrent.basis import Diffusion, basis_kernel
+from stgnn.nn.recurrent.basis import Diffusion, Terms, basis_kernel
 from stgnn.nn.recurrent.gru import gated_recurrence
 from tests.nn.dense import directed_edges
 
@@ -30,9 +30,10 @@ def recurrence(
     diffusion: Diffusion, tensors: list[Tensor], group: int = 1, zero: bool = False
 ) -> tuple[Tensor, Tensor]:
     x, h, gates, gates_bias, candidate, candidate_bias = tensors
-    gates_kernel = basis_kernel(gates, gates_bias, F, C, group)
-    candidate_kernel = basis_kernel(candidate, candidate_bias, F, C, group)
-    return gated_recurrence(x, None if zero else h, gates_kernel, candidate_kernel, diffusion, torch.float64)
+    gates_kernel = basis_kernel(gates[:, F:], gates[:, :F], gates_bias, C, group)
+    candidate_kernel = basis_kernel(candidate[:, F:], candidate[:, :F], candidate_bias, C, group)
+    terms = Terms(diffusion, diffusion)
+    return gated_recurrence(x, None if zero else h, gates_kernel, candidate_kernel, terms, torch.float64)
 
 
 def plain_recurrence(diffusion: Diffusion, tensors: list[Tensor], zero: bool = False) -> Tensor:

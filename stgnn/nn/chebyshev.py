@@ -1,0 +1,83 @@
+"""Chebyshev filters of a graph Laplacian: their parameters, and their kernels as those of plain powers.
+
+    sum_k T_k(L) X W_k = sum_j L^j X V_j        V_j = sum_k c_kj W_k,  T_k(x) = sum_j c_kj x^j
+
+so that everything built on powers of an operator (`stgnn.nn.recurrent.basis.Diffusion`) serves Chebyshev filters too.
+
+Axes: K filter taps, F input features, C output channels, O output channels of several filters side by side.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from stgnn.errors import InputError
+from stgnn.graph.graph import Graph, Normalization
+from stgnn.graph.operators import Operator
+
+
+class ChebyshevFilter(nn.Module):
+    r"""Parameters of :math:`\sum_{k<K} T_k(\tilde L) X W_k + b`, under PyTorch Geometric's names.
+
+    `lins.k.weight` is W_k^T, `[C, F]`, drawn Xavier-uniform; `bias` `[C]` starts at 0. Source: Defferrard et al.,
+    NeurIPS 2016. The layers that own filters stack them with `power_kernel` and `summed_bias`.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, K: int, bias: bool = True) -> None:
+        super().__init__()
+        if K < 1:
+            raise InputError("K", f"is {K}", "give the number of filter taps, at least 1")
+        self.lins = nn.ModuleList(nn.Linear(in_channels, out_channels, bias=False) for _ in range(K))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        for weight in self.weights():
+            nn.init.xavier_uniform_(weight)
+
+    def weights(self) -> list[Tensor]:
+        """W_0^T .. W_(K-1)^T."""
+        return [weight for lin in self.lins for weight in lin.parameters()]
+
+
+def power_kernel(filters: Sequence[ChebyshevFilter]) -> Tensor:
+    """Kernel `[K, F, O]` of filters side by side over the powers I, L, L^2, .."""
+    taps = [torch.cat(tap) for tap in zip(*(each.weights() for each in filters), strict=True)]
+    return to_powers(torch.stack(taps)).transpose(1, 2)
+
+
+def to_powers(kernel_K: Tensor) -> Tensor:
+    """The taps along axis 0 of a kernel over T_0, T_1, .. as those over the powers."""
+    coefficients = _coefficients(len(kernel_K)).to(device=kernel_K.device, dtype=kernel_K.dtype)
+    return torch.einsum("kj,k...->j...", coefficients, kernel_K)
+
+
+def _coefficients(taps: int) -> Tensor:
+    """c `[K, K]`: row k holds those of T_k, by increasing power."""
+    rows = np.zeros((taps, taps))
+    for k in range(taps):
+        rows[k, : k + 1] = np.polynomial.chebyshev.cheb2poly(np.eye(k + 1)[k])
+    return torch.from_numpy(rows)
+
+
+def summed_bias(*sides: Sequence[nn.Module]) -> Tensor | None:
+    """The biases `[O]` of each side's modules, one after another, summed over the sides; None without any."""
+    biases = [torch.cat([b.flatten() for b in side]) for side in map(_biases, sides) if side]
+    return torch.stack(biases).sum(0) if biases else None
+
+
+def _biases(side: Sequence[nn.Module]) -> list[Tensor]:
+    return [module.bias for module in side if isinstance(module.bias, Tensor)]
+
+
+def laplacian(graph: Graph, normalization: Normalization, lambda_max: Tensor | float | None) -> Operator:
+    """The scaled Laplacian of a graph, with PGT's `lambda_max`: a number, or a tensor that holds one."""
+    if isinstance(lambda_max, Tensor):
+        if lambda_max.numel() != 1:
+            found = f"holds {lambda_max.numel()} numbers"
+            raise InputError("lambda_max", found, "give one: a batch of different graphs is a batch of calls")
+        lambda_max = float(lambda_max)
+    if lambda_max is not None and not lambda_max > 0:
+        raise InputError(
+            "lambda_max", f"is {lambda_max}", "give the largest eigenvalue of the Laplacian, or None"
+        )
+    return graph.scaled_laplacian(normalization, lambda_max)
