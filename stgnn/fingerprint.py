@@ -3,8 +3,6 @@
 Sources are parsed, never imported: no torch here, and a fingerprint costs milliseconds. Comments,
 docstrings, blank lines and line numbers do not count. Of a package's `__init__` only the names that are
 asked of it are followed, as long as it does nothing but re-export.
-
-What else the source alone tells stands here too: a module's classes, and the settings that a class takes.
 """
 
 import ast
@@ -19,9 +17,6 @@ from typing import Any
 from stgnn.errors import InputError
 
 PACKAGE = "stgnn"
-
-# What JSON schema calls the plain annotations of a setting. A whole number will do for a float; a bool for neither.
-_SCHEMA_TYPES = {"int": "integer", "float": "number", "bool": "boolean", "str": "string", "None": "null"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ def fingerprint(*modules: str) -> str:
     Raises:
         InputError: a module of this package does not exist, or a file is not valid Python.
     """
-    lines = [f"{name} {_summary_of(name).digest}" for name in closure(*modules)]
+    lines = [f"{name} {summary_of(name).digest}" for name in closure(*modules)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
@@ -65,7 +60,7 @@ def closure(*modules: str) -> tuple[str, ...]:
         name = waiting.pop()
         if name not in found:
             found.add(name)
-            for imported in _summary_of(name).imports:
+            for imported in summary_of(name).imports:
                 waiting.extend(_targets(imported, inside))
     return tuple(sorted(found))
 
@@ -76,69 +71,14 @@ def run_fingerprint(settings: Mapping[str, Any]) -> str:
 
 
 def ingest_fingerprint(reader: str) -> str:
-    """Return the fingerprint of the code that makes a store: the dataset's reader, of all readers, and the writer."""
-    return fingerprint(_bound_in_dict("stgnn.raw", "READERS", reader), "stgnn.store.write")
-
-
-def classes_of(module: str) -> tuple[str, ...] | None:
-    """Return the names that `module` binds to classes or imports; None when it has no Python source."""
-    if _source_of(module) is None and _is_elsewhere(module):
-        return None
-    summary = _summary_of(module)
-    return summary.classes + tuple(summary.exports)
-
-
-def settings_schema(dotted_path: str) -> dict[str, Any] | None:
-    """Return a JSON schema of the settings, the keyword-only arguments, that a class takes.
-
-    Plain annotations (int, float, bool, str, None and unions of them) are checked, others are left to the
-    class. None when the source does not tell: no Python source, or a base class without one.
-    """
-    module, _, class_name = dotted_path.rpartition(".")
-    try:
-        init = _init_of(module, class_name)
-    except LookupError:
-        return None
-    pairs = list(zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True)) if init else []
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {argument.arg: _schema_of(argument.annotation) for argument, _ in pairs},
-        "required": [argument.arg for argument, default in pairs if default is None],
-    }
-
-
-def _init_of(module: str, class_name: str) -> ast.FunctionDef | None:
-    """Return the `__init__` of a class or the nearest inherited one, None for object's; `LookupError`: unreadable."""
-    path = _source_of(module)
-    if path is None:
-        raise LookupError(module)
-    tree = _parse(path, path.read_bytes())
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name == class_name:
-            for item in node.body:
-                if isinstance(item, ast.FunctionDef) and item.name == "__init__":
-                    return item
-            bases = [base.id if isinstance(base, ast.Name) else "" for base in node.bases]
-            # A class named like its base hides where that came from.
-            inherited = (_init_of(module, base if base != class_name else "") for base in bases)
-            return next(filter(None, inherited), None)
-    imported = _summary_of(module).exports.get(class_name)
-    if imported is None or not imported.name:
-        raise LookupError(class_name)
-    return _init_of(imported.module, imported.name)
-
-
-def _schema_of(annotation: ast.expr | None) -> dict[str, Any]:
-    """Return the JSON schema of an annotation; an empty one, which fits everything, where it is not plain."""
-    text = ast.unparse(annotation).strip("'\"") if annotation else ""  # it may be quoted
-    types = [_SCHEMA_TYPES.get(name.strip()) for name in text.split("|")]
-    return {} if None in types else {"type": types}
+    """Return the fingerprint of the code that makes a store: checks, the dataset's reader, of all, and the writer."""
+    own = _bound_in_dict("stgnn.raw", "READERS", reader)
+    return fingerprint("stgnn.raw.checked", own, "stgnn.store.write")
 
 
 def _bound_in_dict(module: str, table: str, key: str) -> str:
     """Return the module that `module` imports the value of `table[key]` from, or `module` itself."""
-    path = _source_of(module)
+    path = source_of(module)
     for node in ast.walk(ast.parse(path.read_bytes())) if path else ():
         if isinstance(node, ast.AnnAssign | ast.Assign) and isinstance(node.value, ast.Dict):
             names = [node.target] if isinstance(node, ast.AnnAssign) else node.targets
@@ -147,7 +87,7 @@ def _bound_in_dict(module: str, table: str, key: str) -> str:
                 bound = {
                     k.value: v.id for k, v in pairs if isinstance(k, ast.Constant) and isinstance(v, ast.Name)
                 }
-                found = _summary_of(module).exports.get(bound.get(key, ""))
+                found = summary_of(module).exports.get(bound.get(key, ""))
                 return found.module if found else module
     return module
 
@@ -157,17 +97,17 @@ def _targets(imported: _Import, inside: set[str]) -> Iterator[str]:
     if imported.module.partition(".")[0] not in inside:
         return
     submodule = f"{imported.module}.{imported.name}"
-    if imported.name and _source_of(submodule):
+    if imported.name and source_of(submodule):
         yield submodule
         return
-    summary = _summary_of(imported.module)
+    summary = summary_of(imported.module)
     if summary.only_reexports and imported.name in summary.exports:
         yield from _targets(summary.exports[imported.name], inside)
     else:
         yield imported.module
 
 
-def _source_of(module: str) -> Path | None:
+def source_of(module: str) -> Path | None:
     """Return the file of a module without importing anything, None when it has no Python source."""
     top, *rest = module.split(".")
     for folder in _roots(top):
@@ -191,22 +131,24 @@ def _roots(top: str) -> tuple[Path, ...]:
     return tuple(Path(place) for place in places)
 
 
-def _is_elsewhere(module: str) -> bool:
+def is_elsewhere(module: str) -> bool:
     """Is it in an installed package that may hold compiled code?"""
     top = module.partition(".")[0]
     return top != PACKAGE and bool(_roots(top))
 
 
-def _summary_of(module: str) -> _Summary:
-    path = _source_of(module)
+def summary_of(module: str) -> _Summary:
+    """Return what a module's file contributes; `InputError` where there is no such module."""
+    path = source_of(module)
     if path is None:
-        if not _is_elsewhere(module):
+        if not is_elsewhere(module):
             raise InputError(module, "no such module", "check the spelling and that its package is installed")
         return _Summary("compiled", (), {}, False, ())
     return _summarise(path, module, path.read_bytes())
 
 
-def _parse(path: Path, source: bytes) -> ast.Module:
+def parse(path: Path, source: bytes) -> ast.Module:
+    """Return the tree of a source file; `InputError` names the line where it is not Python."""
     try:
         return ast.parse(source)
     except SyntaxError as error:
@@ -215,7 +157,7 @@ def _parse(path: Path, source: bytes) -> ast.Module:
 
 @cache  # by content: parsing is what takes time
 def _summarise(path: Path, module: str, source: bytes) -> _Summary:
-    tree = _parse(path, source)
+    tree = parse(path, source)
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     parts: list[str] = []
     statements: list[ast.stmt] = []

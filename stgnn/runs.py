@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from stgnn.catalog import Dataset
+from stgnn.classes import settings_schema
 from stgnn.errors import InputError
-from stgnn.fingerprint import settings_schema
 from stgnn.settings import canonical, canonical_json, check, require_known
 
 Settings = Mapping[str, Any]

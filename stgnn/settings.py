@@ -188,6 +188,8 @@ def _explain(error: ValidationError) -> tuple[str, str, str]:
             return key, f"expected {' or '.join(_KIND[kind] for kind in kinds)}, found {_shown(found)}", ""
         case "enum":
             return key, f"unknown {_shown(found)}", _hint(found, rule)
+        case "minItems" | "maxItems" if rule > 1 and schema.get("minItems") == schema.get("maxItems"):
+            return key, f"has {len(found)} entries, expected {rule}: {_shown(found)}", ""
         case "minItems" | "minProperties":
             return (
                 key,

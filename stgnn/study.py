@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from stgnn.catalog import Dataset, load_catalog, require_whole
+from stgnn.classes import classes_of, settings_schema
+from stgnn.compatible import check_compatible
 from stgnn.errors import InputError
-from stgnn.fingerprint import classes_of, settings_schema
 from stgnn.runs import LISTS, Run, Settings, matches, resolve
 from stgnn.settings import canonical, check, read_yaml, require_known, with_defaults
 from stgnn.site import as_meant, site_file
@@ -141,7 +142,9 @@ def load_study(
         runs=runs,
         datasets={name: datasets[name] for name in declared["datasets"]},
         tables=tables,
-        figures=tuple(_with_split(figure) if "metric" in figure else figure for figure in declared["figures"]),
+        figures=tuple(
+            _with_split(figure) if "metric" in figure else figure for figure in declared["figures"]
+        ),
         references=tuple(_with_split(reference) for reference in declared["references"]),
         baseline=declared.get("baseline"),
     )
@@ -180,6 +183,7 @@ def _check_uses(study: Study, path: Path) -> None:
     """Raise `InputError` where a table, reference or baseline asks for what no run will have."""
     for run in study.runs:
         require_whole(run.settings["task"]["split"], path, "task.split")
+        check_compatible(run.settings, study.datasets[run.settings["dataset"]], path)
         _check_workers(run.settings, path)
     for kind in ("tables", "figures"):
         names = [each["name"] for each in getattr(study, kind)]

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +19,6 @@ from stgnn.fingerprint import (
     fingerprint,
     ingest_fingerprint,
     run_fingerprint,
-    settings_schema,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -208,58 +206,6 @@ def test_any_changed_number_restales(data: st.DataObject) -> None:
     assert before != digest_of(ast.unparse(tree))
 
 
-# -- what a class takes -----------------------------------------------------------------------------
-
-CLASSES = """
-import torch
-from torch.missing import Unknown
-from {top}.nn.cell import Cell
-class Plain(Cell):
-    def __init__(self, shape, graph, *, a: int, b: "float | None" = None, c: bool | str = "", d: list[int], e):
-        pass
-class Inherits(Plain):
-    pass
-class Mixed(Cell, Plain):
-    pass
-class Foreign(torch.Thing):
-    pass
-class Lost(Unknown):
-    pass
-class Cell(Cell):
-    pass
-"""
-
-
-def test_the_source_tells_which_settings_a_class_takes(package: Package) -> None:
-    top, folder = package
-    (folder / "own.py").write_text(CLASSES.replace("{top}", top))
-    (folder / "again.py").write_text(f"from {top}.own import Plain as Deep\n")
-    plain = settings_schema(f"{top}.own.Plain")
-    assert plain is not None
-    assert plain["properties"] == {
-        "a": {"type": ["integer"]}, "b": {"type": ["number", "null"]}, "c": {"type": ["boolean", "string"]},
-        "d": {}, "e": {},
-    }  # fmt: skip
-    assert plain["required"] == ["a", "d", "e"]
-    assert settings_schema(f"{top}.own.Inherits") == settings_schema(f"{top}.again.Deep") == plain
-
-
-def test_a_class_whose_source_does_not_tell_is_left_to_itself(package: Package) -> None:
-    top, folder = package
-    (folder / "own.py").write_text(CLASSES.replace("{top}", top))
-    for name in ("Foreign", "Lost", "Cell", "Mixed", "Nothing"):
-        assert settings_schema(f"{top}.own.{name}") is None
-    assert settings_schema("no_such_package.Model") is None
-
-
-def test_every_shipped_model_says_which_settings_it_takes() -> None:
-    models = yaml.safe_load((ROOT / "config" / "models.yaml").read_text())
-    for model in models.values():
-        schema = settings_schema(model["class"])
-        assert schema is not None and schema["properties"].keys() == model["settings"].keys()
-        assert all(schema["properties"].values())
-
-
 # -- this package -----------------------------------------------------------------------------------
 
 
@@ -292,8 +238,10 @@ def test_training_depends_on_no_model_report_or_download() -> None:
 
 def test_a_store_depends_on_its_own_reader_and_on_no_other() -> None:
     assert _bound_in_dict("stgnn.raw", "READERS", "traffic-hdf5") == "stgnn.raw.traffic"
-    assert ingest_fingerprint("traffic-hdf5") == fingerprint("stgnn.raw.traffic", "stgnn.store.write")
-    code = closure("stgnn.raw.traffic", "stgnn.store.write")
+    parts = ("stgnn.raw.checked", "stgnn.raw.traffic", "stgnn.store.write")
+    assert ingest_fingerprint("traffic-hdf5") == fingerprint(*parts)
+    code = closure(*parts)
+    assert "stgnn.rawcheck" in code
     assert not {
         "stgnn.raw.mtm",
         "stgnn.raw.json_static",

@@ -115,7 +115,7 @@ def test_a_missing_file_is_answered_with_the_nearest_one(tmp_path: Path) -> None
         ),
         ({"training": {"epochs": 1.5}}, "f.yaml: training.epochs: expected a whole number, found 1.5"),
         ({"training": {"epochs": "ten"}}, 'f.yaml: training.epochs: expected a whole number, found "ten"'),
-        ({"task": {"split": [0.7, 0.3]}}, "f.yaml: task.split: has too few entries: [0.7, 0.3]"),
+        ({"task": {"split": [0.7, 0.3]}}, "f.yaml: task.split: has 2 entries, expected 3: [0.7, 0.3]"),
         ({"overrides": [{"match": {"dataset": "d"}}]}, "f.yaml: overrides[0]: key 'set' is missing; add it"),
         (
             {"overrides": [{"match": {"data": "d"}, "set": {"task": {}}}]},

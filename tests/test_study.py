@@ -263,6 +263,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "tables[0].rows: would average over batching (materialised and index); add 'batching'",
     ),
     ({"tables": [PIPELINE["tables"][0]] * 2}, "tables[1].name: 'accuracy' is taken; choose another name"),
+    ({"task": {"calendar": ["time_of_day"]}}, "task.calendar: ['time_of_day'] asked for, but dataset 'city' has no"),
+    ({"seeds": [2**63]}, "seeds[0]: 9223372036854775808 is greater than the maximum of"),
     ({"task": {"split": [0.7, 0.2, 0.2]}}, "task.split: [0.7, 0.2, 0.2] adds up to 1.1; make it 1"),
     (
         {"figures": [{"name": "f", "kind": "scaling", "metric": "total"}]},
@@ -346,6 +348,42 @@ def test_a_wrong_setting_of_a_model_is_found_without_importing_it(
     with pytest.raises(InputError) as caught:
         load()
     assert str(caught.value) == f"{models}: {line}"
+
+
+NEEDY = """
+needy:
+  class: {cls}
+  description: needy
+  settings: {settings}
+"""
+
+
+@pytest.mark.parametrize(
+    "cls, settings, changes, line",
+    [
+        ("stgnn.models.baselines.HistoricalAverage", "{}", {}, "models: 'needy' needs the time of each entry"),
+        (
+            "stgnn.models.pgti.OneCellDCRNN",
+            "{max_diffusion_step: 2}",
+            {"task": {"input_len": 5, "horizon": 6}},
+            "task: input_len is 5 and horizon 6 on 'city', but 'needy' needs them equal",
+        ),
+    ],
+)  # fmt: skip
+def test_a_model_that_cannot_be_trained_on_a_dataset_is_refused_before_any_job(
+    load: Load, tmp_path: Path, cls: str, settings: str, changes: dict[str, Any], line: str
+) -> None:
+    (tmp_path / "models.yaml").write_text(NEEDY.replace("{cls}", cls).replace("{settings}", settings))
+    with pytest.raises(InputError) as caught:
+        load(models=["needy"], **changes)
+    assert str(caught.value).startswith(f"{tmp_path / 'study.yaml'}: {line}")
+
+
+def test_a_graph_that_changes_over_time_is_refused_before_any_job(load: Load, tmp_path: Path) -> None:
+    catalogue = (tmp_path / "datasets.yaml").read_text().replace("windmill-json", "england-covid-json", 1)
+    (tmp_path / "datasets.yaml").write_text(catalogue)
+    with pytest.raises(InputError, match="the graph of 'city' changes over time"):
+        load()
 
 
 def test_settings_of_a_model_that_the_study_does_not_use_are_left_alone(load: Load, tmp_path: Path) -> None:

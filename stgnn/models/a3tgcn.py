@@ -7,7 +7,7 @@ C input or hidden channels, F features to forecast.
 from torch import Tensor, nn
 
 from stgnn.graph.graph import Graph
-from stgnn.models.base import Forecaster, TaskShape, require_positive, split_horizon
+from stgnn.models.base import Forecaster, PositiveInt, TaskShape, require_positive, split_horizon
 from stgnn.nn.recurrent.a3tgcn import A3TGCN
 
 
@@ -21,7 +21,7 @@ class A3TGCNForecaster(Forecaster):
         hidden_channels: width of the recurrent state (paper: 64 or 100, by dataset).
     """
 
-    def __init__(self, shape: TaskShape, graph: Graph, *, hidden_channels: int) -> None:
+    def __init__(self, shape: TaskShape, graph: Graph, *, hidden_channels: PositiveInt) -> None:
         super().__init__(shape, graph)
         require_positive(hidden_channels=hidden_channels)
         self.layer = A3TGCN(shape.num_inputs, hidden_channels, shape.input_len)

@@ -8,7 +8,7 @@ Axes: B batch, T past entries, H future entries (horizon), N graph nodes, C inpu
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
+
+PositiveInt: TypeAlias = int  # of a setting: at least 1, which studies check by this name
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,15 @@ class TaskShape:
 class Forecaster(nn.Module):
     """Maps a window of past entries to the entries that follow, for all graph nodes at once.
 
-    A subclass adds its settings as annotated keyword-only arguments (`build_model` checks names and
-    types against them), starts with `super().__init__(shape, graph)` and implements `forward`.
-    Every parameter must take part in every training step: distributed training waits for all gradients.
+    A subclass adds its settings as annotated keyword-only arguments (studies and `build_model` check names
+    and types against them; `PositiveInt` is at least 1), says in its body which of the flags below are True,
+    starts with `super().__init__(shape, graph)` and implements `forward`. Every parameter must take part in
+    every training step: distributed training waits for all gradients.
     """
+
+    # Read from the source: a study that does not have it is refused before any job.
+    needs_dates: ClassVar[bool] = False
+    needs_equal_lengths: ClassVar[bool] = False  # of input and horizon
 
     def __init__(self, shape: TaskShape, graph: Graph) -> None:
         super().__init__()

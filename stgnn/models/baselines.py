@@ -101,6 +101,8 @@ class HistoricalAverage(FittedForecaster):
     day, then to the graph node's mean. The slots are as fine as the calendar, a minute at most.
     """
 
+    needs_dates = True
+
     mean_SNF: Tensor  # scaled; slot of the week = day of week * slots per day + slot of the day
 
     def __init__(self, shape: TaskShape, graph: Graph) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from stgnn.graph.graph import Graph
-from stgnn.models.base import Forecaster, TaskShape, require_positive
+from stgnn.models.base import Forecaster, PositiveInt, TaskShape, require_positive
 from stgnn.nn.recurrent.dcrnn import DCRNN
 
 
@@ -41,10 +41,10 @@ class Seq2SeqDCRNN(Forecaster):
         shape: TaskShape,
         graph: Graph,
         *,
-        hidden_channels: int,
-        num_layers: int,
-        max_diffusion_step: int,
-        cl_decay_steps: int,
+        hidden_channels: PositiveInt,
+        num_layers: PositiveInt,
+        max_diffusion_step: PositiveInt,
+        cl_decay_steps: PositiveInt,
     ) -> None:
         super().__init__(shape, graph)
         require_positive(

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
-from stgnn.models.base import Forecaster, TaskShape, require_positive
+from stgnn.models.base import Forecaster, PositiveInt, TaskShape, require_positive
 from stgnn.nn.recurrent.dcrnn import DCRNN
 
 
@@ -30,7 +30,9 @@ class OneCellDCRNN(Forecaster):
         InputError: the horizon differs from the input length.
     """
 
-    def __init__(self, shape: TaskShape, graph: Graph, *, max_diffusion_step: int) -> None:
+    needs_equal_lengths = True
+
+    def __init__(self, shape: TaskShape, graph: Graph, *, max_diffusion_step: PositiveInt) -> None:
         super().__init__(shape, graph)
         require_positive(max_diffusion_step=max_diffusion_step)
         if shape.input_len != shape.horizon:

@@ -7,11 +7,11 @@ value, and write nothing. Stores are `stgnn.store`'s business.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stgnn.errors import InputError
+from stgnn.raw.checked import read_checked
 from stgnn.raw.json_dynamic import read_england_covid, read_twitter_tennis
 from stgnn.raw.json_static import read_montevideo, read_pgt_static, read_wikipedia_math, read_windmill
 from stgnn.raw.mtm import read_mtm
@@ -19,7 +19,6 @@ from stgnn.raw.npy_pair import read_npy_pair
 from stgnn.raw.signal import Signal
 from stgnn.raw.table import read_table
 from stgnn.raw.traffic import read_traffic_hdf5
-from stgnn.rawcheck import checked_sha256
 
 if TYPE_CHECKING:
     from stgnn.catalog import Dataset
@@ -39,17 +38,11 @@ READERS: dict[str, Callable[[Dataset, Path], Signal]] = {
 
 
 def read(dataset: Dataset, folder: Path) -> Signal:
-    """Return the signal in the dataset's raw files, which lie in `folder`; wrong ones are an `InputError`.
-
-    Files are hashed first: those that are not what the catalogue declares are refused, and the attribute
-    `raw_sha256` (file name to hexadecimal digest) says what was read.
-    """
+    """Return the signal in the dataset's raw files, which lie in `folder`, as `read_checked` does by its reader."""
     if dataset.reader not in READERS:
         raise InputError(
             f"dataset {dataset.name}",
             f"no reader {dataset.reader!r}",
             f"expected one of {', '.join(READERS)}",
         )
-    raw_sha256 = checked_sha256(dataset, Path(folder))
-    signal = READERS[dataset.reader](dataset, Path(folder))
-    return replace(signal, attributes={**signal.attributes, "raw_sha256": raw_sha256})
+    return read_checked(dataset, Path(folder), READERS[dataset.reader])
