@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from stgnn.data.placements import WindowBatch
 from stgnn.distributed import heartbeat
-from stgnn.distributed.world import Sum, World
+from stgnn.distributed.world import World
 from stgnn.errors import InputError
 from stgnn.files import locked, remove_partials
 from stgnn.models.base import FittedForecaster
@@ -37,13 +37,13 @@ from stgnn.training.forecast import Forecasts
 from stgnn.training.metrics import LOSSES
 from stgnn.training.monitor import Memory, Monitor
 from stgnn.training.optimiser import learning_rate, make_optimiser
+from stgnn.training.pauses import Pauses
 from stgnn.training.predictions import write_predictions
 from stgnn.training.results import write_results
 from stgnn.training.setup import Setup, choose_device, prepare
 from stgnn.training.stop import Stopped, StopRequest
 
 log = logging.getLogger(__name__)
-CHECKPOINT_SECONDS = 600.0  # at most this much work is lost to a kill without warning
 
 
 def train_run(settings: Mapping[str, Any], store: Path, folder: Path, code: str = "") -> None:
@@ -91,14 +91,11 @@ class Run:
         self.forecasts = Forecasts(setup)
         self.progress = Progress()
         self._world, self._checkpoint, self._identity = setup.world, checkpoint, identity
-        self._stop, self._monitor = stop, monitor
+        self._pauses, self._monitor = Pauses(setup.world, stop), monitor
         self._best_model = copy.deepcopy(self.model.state_dict())
         self._optimiser = make_optimiser(self.model, self.training)
         self._trained = setup.world.wrap(self.model)
         self._loss = LOSSES[self.training.loss]
-        self._wishes: Sum | None = None
-        self._stopping = False
-        self._saved_at = time.perf_counter()
 
     # -- the loop ---------------------------------------------------------------------------------
 
@@ -121,7 +118,7 @@ class Run:
         for batch in self._batches():
             tally += self._step(batch)
             self.progress.batch += 1
-            if self._pause_due():
+            if self._pauses.due():
                 marked = self._record_tally(tally, marked)
                 self._save()
         self._record_tally(tally, marked)
@@ -153,9 +150,8 @@ class Run:
     def _batches(self) -> Iterator[WindowBatch]:
         progress, steps = self.progress, self._steps_per_epoch()
         name, hidden = f"epoch {progress.epoch + 1}", None if self._world.is_first else True
-        with tqdm(
-            total=steps, initial=progress.batch, desc=name, unit="step", leave=False, disable=hidden
-        ) as bar:
+        bar = tqdm(total=steps, initial=progress.batch, desc=name, unit="step", leave=False, disable=hidden)
+        with bar:
             for batch in self.setup.loaders["train"].epoch(progress.epoch, progress.batch, steps):
                 yield batch
                 bar.update()
@@ -209,7 +205,7 @@ class Run:
         progress.batch, progress.tallies, progress.epoch_seconds = 0, [], 0.0
         out_of_patience = training.patience is not None and waited >= training.patience
         progress.finished = progress.epoch >= training.epochs or out_of_patience
-        self._stopping = self._world.any(bool(self._stop))
+        self._pauses.look_at_epoch_end()
         self._save()
 
     def _log_epoch(self, seconds: float, train_mae: float, validation_mae: float, rate: float) -> None:
@@ -242,24 +238,6 @@ class Run:
         self._save()
 
     # -- checkpoints ------------------------------------------------------------------------------
-
-    def _pause_due(self) -> bool:
-        """Do all workers save at this step? One asks, all do, at the same step.
-
-        Several workers look at what was asked for a step ago, so that the exchange keeps nobody waiting.
-        """
-        wishes = torch.tensor([bool(self._stop), self._checkpoint_due()], dtype=torch.int32)
-        asked, self._wishes = self._wishes, self._world.start_adding(wishes)
-        if self._world.size == 1:
-            asked = self._wishes
-        if asked is None:
-            return False
-        stop, save = asked.result().tolist()
-        self._stopping = bool(stop)
-        return bool(stop or save)
-
-    def _checkpoint_due(self) -> bool:
-        return time.perf_counter() - self._saved_at > CHECKPOINT_SECONDS
 
     def resume(self) -> None:
         """Go on from the run's checkpoint, if there is one. Raises `InputError` where workers see different ones."""
@@ -306,8 +284,8 @@ class Run:
                     rng_state(self.setup.device),
                 ),
             )
-        self._saved_at, self._wishes = time.perf_counter(), None
-        if self._stopping and not self.progress.finished:
+        self._pauses.saved()
+        if self._pauses.stopping and not self.progress.finished:
             self._world.wait_for_all()  # nobody leaves before the checkpoint is there
             raise Stopped(f"stopped in epoch {self.progress.epoch + 1}; the same command goes on from here")
 

@@ -112,45 +112,38 @@ def prepare(settings: Mapping[str, Any], store_path: Path, world: World) -> Setu
     Raises `InputError` for settings that do not fit together or to the store.
     """
     training, task = Training.from_settings(settings["training"]), settings["task"]
-    device = world.device
     if training.precision == "bfloat16" and world.is_first:
-        _warn_of_slow_bfloat16(device)
+        _warn_of_slow_bfloat16(world.device)
     dtype = torch.float64 if training.precision == "float64" else torch.float32
     torch.manual_seed(settings["seed"])
-    store = open_store(store_path)
-    held = store.attributes.get("dataset", settings["dataset"])
-    if held != settings["dataset"]:
-        raise InputError(
-            store.path, f"holds {held}, but the run is on {settings['dataset']}", "give its store"
-        )
-    if store.edge_ptr is not None:
-        raise InputError(
-            store.path,
-            "its graph changes over time, which forecasting models cannot use yet",
-            "choose a static one",
-        )
+    store = _open(store_path, settings["dataset"])
     heartbeat.progress()
     windows = split_windows(store.shape[0], task["input_len"], task["horizon"], task["split"])
-    scaler = fit_scaler(store, windows.train, windows.input_len, task["nulls"]).to(device, dtype)
-    model_input = ModelInput(store, scaler, task["calendar"], device)
-    shape = TaskShape(
-        windows.input_len, windows.horizon, store.shape[1], model_input.num_channels, store.shape[2]
-    )
-    graph = Graph.from_numpy(store.edge_index, store.edge_weight, store.shape[1])
+    scaler = fit_scaler(store, windows.train, windows.input_len, task["nulls"]).to(world.device, dtype)
+    model_input = ModelInput(store, scaler, task["calendar"], world.device)
     heartbeat.progress()
-    model = build_model(settings["model"], shape, graph).to(device, dtype)
-    return Setup(
-        settings,
-        training,
-        world,
-        dtype,
-        store,
-        windows,
-        scaler,
-        model_input,
-        model,
-        _loaders(settings, training, store, windows, world),
-    )
+    model = _build(settings["model"], store, windows, model_input).to(world.device, dtype)
+    loaders = _loaders(settings, training, store, windows, world)
+    return Setup(settings, training, world, dtype, store, windows, scaler, model_input, model, loaders)
+
+
+def _open(path: Path, dataset: str) -> SignalStore:
+    store = open_store(path)
+    held = store.attributes.get("dataset", dataset)
+    if held != dataset:
+        raise InputError(store.path, f"holds {held}, but the run is on {dataset}", "give its store")
+    if store.edge_ptr is not None:
+        problem = "its graph changes over time, which forecasting models cannot use yet"
+        raise InputError(store.path, problem, "choose a static one")
+    return store
+
+
+def _build(
+    model: Mapping[str, Any], store: SignalStore, windows: Windows, model_input: ModelInput
+) -> Forecaster:
+    nodes, outputs = store.shape[1:]
+    shape = TaskShape(windows.input_len, windows.horizon, nodes, model_input.num_channels, outputs)
+    return build_model(model, shape, Graph.from_numpy(store.edge_index, store.edge_weight, nodes))
 
 
 def _warn_of_slow_bfloat16(device: torch.device) -> None:

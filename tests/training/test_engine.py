@@ -19,7 +19,7 @@ from stgnn.data import WindowBatch, split_windows
 from stgnn.errors import InputError
 from stgnn.models.dcrnn import Seq2SeqDCRNN
 from stgnn.store import SignalStore
-from stgnn.training import engine
+from stgnn.training import engine, pauses
 from stgnn.training.engine import train_run
 from stgnn.training.stop import Stopped
 from tests.training.conftest import DCRNN, settings_of
@@ -137,7 +137,7 @@ def _train_until_step(
     settings: dict[str, Any], store: SignalStore, folder: Path, step: int, number: signal.Signals
 ) -> None:
     """Train in this process, which gets the signal `number` from itself at optimiser step `step`."""
-    engine.CHECKPOINT_SECONDS = 0.0  # a checkpoint after every step: the interruption falls inside an epoch
+    pauses.CHECKPOINT_SECONDS = 0.0  # a checkpoint after every step: the interruption falls inside an epoch
     take_step = engine.Run._step
 
     def step_then_signal(self: engine.Run, batch: WindowBatch) -> torch.Tensor:
