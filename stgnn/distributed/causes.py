@@ -1,6 +1,8 @@
 """Of all that went wrong in a job, which came first: a lost worker makes all others fail too."""
 
 import re
+import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,7 @@ _SYMPTOMS = re.compile(
 )
 REAL, PERHAPS, SYMPTOM, SILENT_END = range(4)  # how likely it is the cause, most likely first
 DASK = "the Dask scheduler"
+LEAST_FREE = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, order=True)
@@ -79,6 +82,14 @@ def _cause(who: str, end: dict[str, Any]) -> Cause:
     elif "SIGKILL" in what:
         what += " (by hand, or for want of memory)"
     return Cause(likelihood, end["at"], who, what, end["how"] == "input", trace=trace)
+
+
+def full_disk(job: Job) -> list[Cause]:
+    """A disk without room for a heartbeat or a log, on which no process could say what it died of."""
+    free = shutil.disk_usage(job.home).free
+    if free >= LEAST_FREE:
+        return []
+    return [Cause(PERHAPS, time.time(), str(job.home), f"No space left on device: {free >> 10} kB are free")]
 
 
 def tail(file: Path, lines: int = TAIL_LINES) -> str:

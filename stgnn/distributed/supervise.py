@@ -23,6 +23,7 @@ from stgnn.distributed.causes import (
     SILENT_END,
     SYMPTOM,
     Cause,
+    full_disk,
     rank_name,
     report,
     stack_of_rank,
@@ -171,6 +172,7 @@ class Supervisor:
         causes += self._not_stopping()
         if not causes:
             return
+        causes += full_disk(self._job)
         now = time.monotonic()
         self._failed_at = self._failed_at or now
         waited, limits = now - self._failed_at, self._limits

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,35 @@ def test_a_run_whose_worker_was_killed_ends_as_if_undisturbed(store: SignalStore
     status, said = finish(start(run, store, disturbed))
     assert status == 0 and "resumed at epoch" in said, said
     assert read_results(disturbed)[0]["splits"] == read_results(tmp_path / "whole")[0]["splits"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, of 4 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], capture_output=True
+    ).returncode:
+        pytest.skip("mounting a file system needs root")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_full_disk_ends_the_run_by_name_and_the_same_command_finishes_it(
+    store: SignalStore, tmp_path: Path, small_disk: Path
+) -> None:
+    run = settings(workers=2, launcher="torchrun", epochs=4)
+    assert finish(start(run, store, tmp_path / "whole"))[0] == 0
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes((4 << 20) - (24 << 10)))  # room to start, none for a checkpoint
+    status, said = finish(start(run, store, small_disk / "run"))
+    assert status == 1 and "No space left on device" in said, said
+    assert not (small_disk / "run" / "metrics.json").exists()
+    filler.unlink()
+    status, said = finish(start(run, store, small_disk / "run"))
+    assert status == 0, said
+    assert read_results(small_disk / "run")[0]["splits"] == read_results(tmp_path / "whole")[0]["splits"]
 
 
 def kill_when(file: Path, ready: Callable[[dict[str, Any]], bool]) -> None:
