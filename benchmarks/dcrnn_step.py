@@ -29,7 +29,7 @@ from stgnn.nn.recurrent.dcrnn import DCRNN
 from stgnn.raw.network_files import read_adjacency
 
 sys.path.append(str(Path(__file__).parents[1]))  # the stand-in that PGT needs belongs to the tests
-from tests.pgt_oracle import load_pgt
+from tests.pgt_oracle import has_pgt, load_pgt
 
 BATCH, ENTRIES, FEATURES, TERMS = 32, 12, 2, 3
 Step = Callable[[], None]
@@ -53,6 +53,8 @@ def main() -> None:
     parser.add_argument("--threads", default=2, type=int)
     parser.add_argument("--rounds", type=int, help="rounds per size (default 10 and 4)")
     options = parser.parse_args()
+    if not has_pgt():
+        sys.exit("PyTorch Geometric Temporal is not installed: pip install --no-deps -r requirements-pgt.txt")
     torch.set_num_threads(options.threads)
     print(f"{machine_line()}; {options.threads} threads, {options.device}")
     print(

@@ -66,6 +66,14 @@ def test_memory_names_the_largest_case_and_the_range(make_frame: MakeFrame) -> N
     ]
 
 
+def test_memory_that_hardly_differs_is_no_finding(make_frame: MakeFrame) -> None:
+    def peaks(batching: str, value: float) -> tuple[Any, ...]:
+        return "a", "x", batching, 0, "", None, "max_private_mem", value, "MB"
+
+    assert _texts(make_frame(peaks("materialised", 1000), peaks("index", 991))) == []
+    assert len(_texts(make_frame(peaks("materialised", 1000), peaks("index", 989)))) == 1
+
+
 def test_bit_equality_is_claimed_only_where_it_holds(study_folders: list[Path], tmp_path: Path) -> None:
     collect(study_folders, tmp_path / "runs.csv")
     frame = read_frame(tmp_path / "runs.csv")
