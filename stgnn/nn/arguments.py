@@ -46,14 +46,14 @@ class GraphArguments:
 
 
 def state_argument(
-    given: Any, edge_weight: Tensor | None, state: Tensor | None
-) -> tuple[Tensor | None, Tensor | None]:
-    """(edge_weight, H) of a call `cell(X, graph, H)` or `cell(X, edge_index, edge_weight, H)`."""
+    given: Any, edge_weight: Tensor | None, *states: Tensor | None
+) -> tuple[Tensor | None, ...]:
+    """(edge_weight, H ..) of a call `cell(X, graph, H ..)` or `cell(X, edge_index, edge_weight, H ..)`."""
     if isinstance(given, Graph) and edge_weight is not None:
-        if state is not None:
+        if states[-1] is not None:
             raise InputError("edge_weight", "is given beside a Graph", "a Graph holds its weights")
-        return None, edge_weight
-    return edge_weight, state
+        return None, edge_weight, *states[:-1]
+    return edge_weight, *states
 
 
 def check_features(name: str, x: Tensor, axes: str, channels: int) -> None:

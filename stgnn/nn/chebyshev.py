@@ -22,7 +22,7 @@ class ChebyshevFilter(nn.Module):
     r"""Parameters of :math:`\sum_{k<K} T_k(\tilde L) X W_k + b`, under PyTorch Geometric's names.
 
     `lins.k.weight` is W_k^T, `[C, F]`, drawn Xavier-uniform; `bias` `[C]` starts at 0. Source: Defferrard et al.,
-    NeurIPS 2016. The layers that own filters stack them with `power_kernel` and `summed_bias`.
+    NeurIPS 2016. The layers that own filters stack them with `power_kernel` and `joint_bias`.
     """
 
     def __init__(self, in_channels: int, out_channels: int, K: int, bias: bool = True) -> None:
@@ -42,7 +42,11 @@ class ChebyshevFilter(nn.Module):
 def power_kernel(filters: Sequence[ChebyshevFilter]) -> Tensor:
     """Kernel `[K, F, O]` of filters side by side over the powers I, L, L^2, .."""
     taps = [torch.cat(tap) for tap in zip(*(each.weights() for each in filters), strict=True)]
-    return to_powers(torch.stack(taps)).transpose(1, 2)
+    kernel_KOF = torch.stack(taps)
+    exact = torch.promote_types(
+        kernel_KOF.dtype, torch.float32
+    )  # differences of 16-bit numbers would be rounded
+    return to_powers(kernel_KOF.to(exact)).transpose(1, 2)
 
 
 def to_powers(kernel_K: Tensor) -> Tensor:
@@ -59,14 +63,10 @@ def _coefficients(taps: int) -> Tensor:
     return torch.from_numpy(rows)
 
 
-def summed_bias(*sides: Sequence[nn.Module]) -> Tensor | None:
-    """The biases `[O]` of each side's modules, one after another, summed over the sides; None without any."""
-    biases = [torch.cat([b.flatten() for b in side]) for side in map(_biases, sides) if side]
-    return torch.stack(biases).sum(0) if biases else None
-
-
-def _biases(side: Sequence[nn.Module]) -> list[Tensor]:
-    return [module.bias for module in side if isinstance(module.bias, Tensor)]
+def joint_bias(filters: Sequence[ChebyshevFilter]) -> Tensor | None:
+    """The biases of filters side by side, `[O]`; None if they have none."""
+    biases: list[Tensor] = [each.bias for each in filters if each.bias is not None]
+    return torch.cat(biases) if biases else None
 
 
 def laplacian(graph: Graph, normalization: Normalization, lambda_max: Tensor | float | None) -> Operator:

@@ -12,9 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stgnn.nn.recurrent.a3tgcn import A3TGCN
-from stgnn.nn.recurrent.dcrnn import DCRNN, DConv
-from stgnn.nn.recurrent.tgcn import TGCN
+from stgnn.nn.recurrent.a3tgcn import A3TGCN, A3TGCN2
+from stgnn.nn.recurrent.agcrn import AGCRN, AVWGCN
+from stgnn.nn.recurrent.dcrnn import DCRNN, BatchedDCRNN, DConv
+from stgnn.nn.recurrent.gclstm import GCLSTM
+from stgnn.nn.recurrent.gconv_gru import GConvGRU
+from stgnn.nn.recurrent.gconv_lstm import GConvLSTM
+from stgnn.nn.recurrent.tgcn import TGCN, TGCN2
 from tests.nn.dense import Edges
 
 # Of the inputs that cases name by axes; N is that of the graph.
@@ -65,6 +69,21 @@ class Case:
         return tensors(layer(x, *self.arguments(edges)))
 
 
+class WithEmbedding(nn.Module):
+    """A layer that takes node embeddings in the graph's place, with embeddings of its own."""
+
+    def __init__(self, num_nodes: int, layer: nn.Module) -> None:
+        super().__init__()
+        self.embedding = nn.Parameter(torch.randn(num_nodes, 3))
+        self.layer = layer
+
+    def forward(self, x: Tensor, graph: Any, *states: Tensor) -> Any:
+        return self.layer(x, self.embedding, *states)
+
+    def unroll(self, x: Tensor, graph: Any, *states: Tensor) -> Any:
+        return self.layer.unroll(x, self.embedding, *states)  # type: ignore[operator]
+
+
 def tensors(result: Any) -> list[Tensor]:
     """The tensors of a layer's result, whatever they came in."""
     if isinstance(result, Tensor):
@@ -78,5 +97,22 @@ CASES = [
     Case(lambda n: DCRNN(2, 4, K=3), cell=True),
     Case(lambda n: DCRNN(2, 4, K=3, bias=False), cell=True, name="DCRNN without bias"),
     Case(lambda n: TGCN(2, 4), cell=True),
+    Case(lambda n: GConvGRU(2, 4, K=3), cell=True),
+    Case(lambda n: GConvLSTM(2, 4, K=3), cell=True, states=2),
+    Case(lambda n: GConvLSTM(2, 4, K=3, bias=False), cell=True, states=2, name="GConvLSTM without bias"),
+    Case(lambda n: GCLSTM(2, 4, K=3), cell=True, states=2),
+    Case(lambda n: TGCN2(2, 4, 3), cell=True),
     Case(lambda n: A3TGCN(2, 4, periods=SIZES["P"]), axes="BNFP"),
+    Case(lambda n: A3TGCN2(2, 4, SIZES["P"], 3), axes="BNFP"),
+    Case(lambda n: BatchedDCRNN(2, 4, K=3), axes="BTNF", output="BTNC"),
+    Case(
+        lambda n: WithEmbedding(n, AVWGCN(2, 4, 2, 3)), either=False, per_node={"embedding": 0}, name="AVWGCN"
+    ),
+    Case(
+        lambda n: WithEmbedding(n, AGCRN(n, 2, 4, 3, 3)),
+        cell=True,
+        either=False,
+        per_node={"embedding": 0},
+        name="AGCRN",
+    ),
 ]

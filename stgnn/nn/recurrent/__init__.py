@@ -1,7 +1,24 @@
 """Recurrent layers, under the names of PyTorch Geometric Temporal."""
 
-from stgnn.nn.recurrent.a3tgcn import A3TGCN
-from stgnn.nn.recurrent.dcrnn import DCRNN, DConv
-from stgnn.nn.recurrent.tgcn import TGCN
+from stgnn.nn.recurrent.a3tgcn import A3TGCN, A3TGCN2
+from stgnn.nn.recurrent.agcrn import AGCRN, AVWGCN
+from stgnn.nn.recurrent.dcrnn import DCRNN, BatchedDCRNN, DConv
+from stgnn.nn.recurrent.gclstm import GCLSTM
+from stgnn.nn.recurrent.gconv_gru import GConvGRU
+from stgnn.nn.recurrent.gconv_lstm import GConvLSTM
+from stgnn.nn.recurrent.tgcn import TGCN, TGCN2
 
-__all__ = ["A3TGCN", "DCRNN", "TGCN", "DConv"]
+__all__ = [
+    "A3TGCN",
+    "A3TGCN2",
+    "AGCRN",
+    "AVWGCN",
+    "DCRNN",
+    "GCLSTM",
+    "TGCN",
+    "TGCN2",
+    "BatchedDCRNN",
+    "DConv",
+    "GConvGRU",
+    "GConvLSTM",
+]

@@ -59,3 +59,23 @@ class A3TGCN(nn.Module):
         states_BPNC, _ = self.tgcn.unroll(X.movedim(-1, -3), whole, H)
         attention_BPN1: Tensor = self.score(states_BPNC).softmax(dim=-3)
         return (attention_BPN1 * states_BPNC).sum(dim=-3)
+
+
+class A3TGCN2(A3TGCN):
+    """`A3TGCN` with the constructor of PGT's layer for batches: X `[B, N, F, P]` -> Y `[B, N, C]`.
+
+    `batch_size` is accepted for that signature and has no effect: any leading dimensions are batch dimensions.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        periods: int,
+        batch_size: int,
+        improved: bool = False,
+        cached: bool = False,
+        add_self_loops: bool = True,
+    ) -> None:
+        super().__init__(in_channels, out_channels, periods, improved, cached, add_self_loops)
+        self.batch_size = batch_size

@@ -1,4 +1,4 @@
-"""Diffusion convolution and the diffusion convolutional gated recurrent unit (DCRNN).
+"""Diffusion convolution and the diffusion convolutional gated recurrent unit (DCRNN), for one entry or a sequence.
 
 The sequence-to-sequence forecaster built from the unit is a model: `stgnn.models.dcrnn`.
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
-from stgnn.nn.arguments import GraphArguments, check_features
+from stgnn.nn.arguments import GraphArguments, check_features, state_argument
 from stgnn.nn.recurrent.basis import Diffusion
 from stgnn.nn.recurrent.cell import GatedConvolutions, GatedGraphCell
 
@@ -101,3 +101,26 @@ class DCRNN(GatedGraphCell):
         return x_BTNF, GatedConvolutions(
             gates.weight, gates.bias, candidate.weight, candidate.bias, gates.diffusion(graph)
         )
+
+
+class BatchedDCRNN(DCRNN):
+    r"""`DCRNN` over whole sequences, with the call of PGT-I's layer of this name.
+
+    X `[..., T, N, F]` -> all states `[..., T, N, C]`; parameters are those of `DCRNN`. PGT-I's layer has its DConv's
+    faults and starts from zero; ours also takes H `[..., N, C]`, the state before the first entry.
+    """
+
+    def forward(
+        self,
+        X: Tensor,
+        graph: Graph | Tensor | None = None,
+        edge_weight: Tensor | None = None,
+        H: Tensor | None = None,
+        *,
+        edge_index: Tensor | None = None,
+    ) -> Tensor:
+        """All states; call it as `layer(X, graph, H)` or `layer(X, edge_index, edge_weight, H)`."""
+        given = edge_index if graph is None else graph
+        edge_weight, H = state_argument(given, edge_weight, H)
+        self._check_sequence(X)
+        return self.unroll(X, self._arguments.graph(given, edge_weight, X.shape[-2]), H)[0]

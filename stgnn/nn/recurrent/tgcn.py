@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from stgnn.graph.graph import Graph
+from stgnn.nn.gcn import GraphConvolution
 from stgnn.nn.recurrent.basis import Diffusion
 from stgnn.nn.recurrent.cell import GatedConvolutions, GatedGraphCell
 
@@ -48,21 +49,30 @@ class TGCN(GatedGraphCell):
         return diffused_BTNF, GatedConvolutions(gates, gates_bias, candidate, candidate_bias, Diffusion())
 
 
-class _GraphConvolution(nn.Module):
-    """Parameters of A-hat X W + b, under PyTorch Geometric's names."""
+class TGCN2(TGCN):
+    """`TGCN` with the constructor of PGT's layer for batches: X `[B, N, F]`, H `[B, N, C]`.
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__()
-        self.lin = nn.Linear(in_channels, out_channels, bias=False)
-        self.bias = nn.Parameter(torch.zeros(out_channels))
-        nn.init.xavier_uniform_(self.lin.weight)
+    `batch_size` is accepted for that signature and has no effect: any leading dimensions are batch dimensions.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        batch_size: int,
+        improved: bool = False,
+        cached: bool = False,
+        add_self_loops: bool = True,
+    ) -> None:
+        super().__init__(in_channels, out_channels, improved, cached, add_self_loops)
+        self.batch_size = batch_size
 
 
-def _gate(in_channels: int, out_channels: int) -> tuple[_GraphConvolution, nn.Linear]:
-    return _GraphConvolution(in_channels, out_channels), nn.Linear(2 * out_channels, out_channels)
+def _gate(in_channels: int, out_channels: int) -> tuple[GraphConvolution, nn.Linear]:
+    return GraphConvolution(in_channels, out_channels), nn.Linear(2 * out_channels, out_channels)
 
 
-def _merged(conv: _GraphConvolution, linear: nn.Linear) -> tuple[Tensor, Tensor]:
+def _merged(conv: GraphConvolution, linear: nn.Linear) -> tuple[Tensor, Tensor]:
     """Kernel `[1, F + C, C]` and bias of linear([A-hat X W + b, H]) as a map of [A-hat X, H]."""
     of_conv, of_state = linear.weight.chunk(2, dim=1)
     kernel = torch.cat([(of_conv @ conv.lin.weight).t(), of_state.t()])

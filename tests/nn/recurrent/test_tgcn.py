@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stgnn.nn.recurrent.tgcn import TGCN
+from stgnn.nn.recurrent.tgcn import TGCN, TGCN2
 from tests.nn.dense import directed_edges, gcn_matrix, tgcn
 from tests.pgt_oracle import has_pgt, load_pgt
 
@@ -52,6 +52,15 @@ def test_a_checkpoint_of_pgts_cell_loads_and_computes_the_same(improved: bool, a
     found.square().sum().backward(), expected.square().sum().backward()
     for name, parameter in theirs.named_parameters():
         torch.testing.assert_close(ours.get_parameter(name).grad, parameter.grad, rtol=1e-10, atol=1e-10)
+
+
+def test_the_layer_for_batches_takes_pgts_arguments_and_checkpoint() -> None:
+    cell, twin = TGCN(3, 8).double(), TGCN2(3, 8, 5).double()
+    twin.load_state_dict(cell.state_dict())
+    x, h = signal(5, N, 3), signal(5, N, 8)
+    alone = [cell(x_NF, GRAPH, h_NC) for x_NF, h_NC in zip(x, h, strict=True)]
+    found = twin(x, EDGES.index, EDGES.weight, h)
+    torch.testing.assert_close(found, torch.stack(alone), rtol=0, atol=1e-13)
 
 
 def test_unrolling_is_stepping_and_a_state_carries_over() -> None:
