@@ -16,6 +16,7 @@ from torch import Tensor
 
 from stgnn.errors import InputError
 from stgnn.graph.operators import Operator
+from stgnn.graph.spectrum import largest_eigenvalue
 
 Normalization = Literal["sym", "rw"] | None
 
@@ -39,6 +40,7 @@ class Graph:
         self.edge_weight = torch.from_numpy(weight.astype(np.float32))
         self._edges = (index[0], index[1], weight)
         self._operators: dict[Any, Operator] = {}
+        self._lambda_max: dict[Normalization, float] = {}
 
     @classmethod
     def from_numpy(cls, edge_index: ArrayLike, edge_weight: ArrayLike | None, num_nodes: int) -> "Graph":
@@ -62,6 +64,10 @@ class Graph:
         """
         return self._once(("gcn", improved, add_self_loops), lambda: self._gcn(improved, add_self_loops))
 
+    def neighbours(self, mean: bool = False) -> Operator:
+        """The weighted sum over the edges that end in a graph node, W^T (`mean`: over their number)."""
+        return self._once(("neighbours", mean), lambda: self._neighbours(mean))
+
     def scaled_laplacian(
         self, normalization: Normalization = "sym", lambda_max: float | None = None
     ) -> Operator:
@@ -74,6 +80,15 @@ class Graph:
             raise InputError("normalization", f"is {normalization!r}", "use 'sym', 'rw' or None")
         key = ("laplacian", normalization, lambda_max)
         return self._once(key, lambda: self._scaled_laplacian(normalization, lambda_max))
+
+    def lambda_max(self, normalization: Normalization = None) -> float:
+        """The eigenvalue of largest magnitude of the Laplacian L of `scaled_laplacian` (its real part)."""
+        if normalization not in self._lambda_max:
+            shifted = self.scaled_laplacian(normalization, 2.0)  # L - I
+            self._lambda_max[normalization] = largest_eigenvalue(
+                lambda v: shifted.times_vector(v) + v, self.num_nodes
+            )
+        return self._lambda_max[normalization]
 
     def _once(self, key: Any, compute: Callable[[], Operator]) -> Operator:
         if key not in self._operators:
@@ -100,6 +115,11 @@ class Graph:
             weight = np.append(weight, np.full(len(loopless), 2.0 if improved else 1.0))
         root = np.sqrt(_inverse(self._degree(target, weight)))
         return Operator(target, source, root[source] * weight * root[target], self.num_nodes)
+
+    def _neighbours(self, mean: bool) -> Operator:
+        source, target, weight = self._edges
+        count = self._degree(target, np.ones(len(target))) if mean else np.ones(self.num_nodes)
+        return Operator(target, source, weight * _inverse(count)[target], self.num_nodes)
 
     def _scaled_laplacian(self, normalization: Normalization, lambda_max: float | None) -> Operator:
         source, target, weight = self._edges

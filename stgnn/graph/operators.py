@@ -67,6 +67,23 @@ class Operator:
         matrix[self.row, self.column] = self.value
         return matrix
 
+    def times_vector(self, vector_N: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The product with one float64 vector."""
+        product_N = np.zeros(self.num_nodes)
+        np.add.at(product_N, self.row, self.value * vector_N[self.column])
+        return product_N
+
+    def chebyshev(self, count: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+        """The Chebyshev polynomials T_0 .. T_{count-1} of this matrix, dense `[count, N, N]`, computed once."""
+        key = ("chebyshev", count, device, dtype)
+        if key not in self._forms:
+            matrix = self.to_dense()
+            terms = [np.eye(self.num_nodes), matrix]
+            while len(terms) < count:
+                terms.append(2 * matrix @ terms[-1] - terms[-2])
+            self._forms[key] = torch.from_numpy(np.stack(terms[:count])).to(device=device, dtype=dtype)
+        return self._forms[key]
+
     def __matmul__(self, x: Tensor) -> Tensor:
         if x.dim() < 2 or x.shape[-2] != self.num_nodes or not x.is_floating_point():
             raise InputError(
