@@ -53,10 +53,11 @@ def assert_same(
     for result in results:
         (result * factor).mean().backward()
     close(inputs[0].grad, inputs[1].grad, gradient)
+    largest = max(float(p.grad.abs().max()) for p in theirs.parameters() if p.grad is not None)
     for name, parameter in ours.named_parameters():
-        close(parameter.grad, theirs.get_parameter(name).grad, gradient, name)
-    for name, buffer in ours.named_buffers():
-        close(buffer, theirs.get_buffer(name), forward, name)
+        close(parameter.grad, theirs.get_parameter(name).grad, gradient, name, largest / 10)
+    for name, buffer in theirs.named_buffers():
+        close(ours.get_buffer(name), buffer, forward, name)
     close(run_ours(ours.eval(), x), of_theirs(run_theirs, theirs.eval(), x), forward)
 
 
@@ -70,9 +71,11 @@ def of_theirs(run: Callable[[Any, Tensor], Tensor], module: nn.Module, x: Tensor
         torch.set_default_dtype(default)
 
 
-def close(found: Tensor | None, expected: Tensor | None, error: float, name: str = "result") -> None:
-    """Equal to `error` of the largest entry."""
+def close(
+    found: Tensor | None, expected: Tensor | None, error: float, name: str = "result", least: float = 1e-3
+) -> None:
+    """Equal to `error` of the largest entry, or of `least` (gradients that cancel are rounding errors)."""
     assert found is not None, name
     expected = torch.zeros_like(found) if expected is None else expected
-    scale = max(expected.abs().max().item(), 1e-3)
+    scale = max(expected.abs().max().item(), least)
     torch.testing.assert_close(found, expected, rtol=error, atol=error * scale, msg=lambda m: f"{name}: {m}")

@@ -1,5 +1,7 @@
 """Facts about STGCN's layers; PyTorch Geometric Temporal's values are the oracle."""
 
+from itertools import product
+
 import pytest
 import torch
 
@@ -58,6 +60,27 @@ def test_a_chebyshev_convolution_is_its_recursion(features: int, outputs: int, K
     truths = torch.autograd.grad(expected.square().sum(), wanted)
     for gradient, truth in zip(torch.autograd.grad(found.square().sum(), wanted), truths, strict=True):
         close(gradient, truth, 1e-11)
+
+
+@pytest.mark.parametrize("samples, extra, nodes, features", product((1, 3), (0, 2), (1, 5), (1, 4)))
+def test_axes_of_length_one_get_right_gradients(samples: int, extra: int, nodes: int, features: int) -> None:
+    """PyTorch's convolutions mistake the layout of such views in places (2.13)."""
+    layer, x = TemporalConv(features, 6, 3), signal(samples, 3 + extra, nodes, features, dtype=torch.float32)
+    x.requires_grad_()
+
+    def convolution(conv: torch.nn.Conv2d) -> torch.Tensor:
+        taps = [x[:, j : 1 + extra + j] @ conv.weight[:, :, 0, j].t() for j in range(3)]
+        return sum(taps, start=conv.bias)  # type: ignore[arg-type,return-value]
+
+    expected = (
+        convolution(layer.conv_1) * convolution(layer.conv_2).sigmoid() + convolution(layer.conv_3)
+    ).relu()
+    found, factor = layer(x), torch.randn_like(expected)
+    close(found, expected, 1e-5)
+    wanted = [x, *layer.parameters()]
+    truths = torch.autograd.grad((expected * factor).sum(), wanted)
+    for gradient, truth in zip(torch.autograd.grad((found * factor).sum(), wanted), truths, strict=True):
+        close(gradient, truth, 1e-4)
 
 
 def test_windows_shorter_than_the_kernel_and_other_graph_nodes_are_refused() -> None:
