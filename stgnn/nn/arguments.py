@@ -1,12 +1,16 @@
 """Graph arguments of layers: a `Graph`, or PyTorch Geometric's `edge_index, edge_weight`."""
 
-from typing import Any
+import operator
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
+
+_Built = TypeVar("_Built")
 
 
 class GraphArguments:
@@ -18,8 +22,9 @@ class GraphArguments:
     """
 
     def __init__(self) -> None:
-        self._given: tuple[Any, ...] | None = None
-        self._graph: Graph | None = None
+        self._given: tuple[Tensor | None, ...] = ()
+        self._versions: tuple[object, ...] = ()
+        self._built: Any = None
 
     def graph(self, given: Graph | Tensor | None, edge_weight: Tensor | None, num_nodes: int) -> Graph:
         """The graph; `InputError` if there is none or it has another number of graph nodes than the input."""
@@ -30,26 +35,50 @@ class GraphArguments:
             return given
         if given is None:
             raise InputError("graph", "is missing", "pass a Graph, or edge_index and edge_weight")
-        versions = (_version(given), _version(edge_weight), num_nodes)
-        if self._graph is None or not self._same(given, edge_weight, versions):
-            self._graph = Graph(given, edge_weight, num_nodes)
-            self._given = (given, edge_weight, versions)
-        return self._graph
+        return self._once((given, edge_weight), (num_nodes,), lambda: Graph(given, edge_weight, num_nodes))
 
-    def _same(self, edge_index: Tensor, edge_weight: Tensor | None, versions: tuple[Any, ...]) -> bool:
-        if self._given is None:
-            return False
-        return self._given[0] is edge_index and self._given[1] is edge_weight and self._given[2] == versions
+    def relations(
+        self, edge_index: Tensor, edge_type: Tensor | None, num_nodes: int, num_relations: int
+    ) -> tuple[Graph, ...]:
+        """One unweighted graph a relation, from PyTorch Geometric's edge_index and edge_type `[E]`."""
+        sizes = (num_nodes, num_relations)
+        return self._once((edge_index, edge_type), sizes, lambda: _by_type(edge_index, edge_type, *sizes))
+
+    def _once(
+        self, given: tuple[Tensor | None, ...], sizes: tuple[int, ...], build: Callable[[], _Built]
+    ) -> _Built:
+        versions = (*map(_version, given), *sizes)
+        same = len(given) == len(self._given) and all(map(operator.is_, given, self._given))
+        if not same or versions != self._versions:
+            self._built, self._given, self._versions = build(), given, versions
+        built: _Built = self._built
+        return built
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_given": None, "_graph": None}
+        return {"_given": (), "_versions": (), "_built": None}
+
+
+def _by_type(
+    edge_index: Tensor, edge_type: Tensor | None, num_nodes: int, num_relations: int
+) -> tuple[Graph, ...]:
+    edges = edge_index.shape[-1]
+    if edge_type is None or edge_type.shape != (edges,) or edge_type.is_floating_point():
+        found = (
+            "is missing" if edge_type is None else f"is {edge_type.dtype} of shape {tuple(edge_type.shape)}"
+        )
+        raise InputError("edge_type", found, f"give the relation of each of {edges} edges as an integer")
+    wrong = (edge_type < 0) | (edge_type >= num_relations)
+    if wrong.any():
+        found = f"holds {int(edge_type[wrong][0])}, expected 0..{num_relations - 1}"
+        raise InputError("edge_type", found, "check num_relations")
+    return tuple(Graph(edge_index[:, edge_type == r], None, num_nodes) for r in range(num_relations))
 
 
 def state_argument(
     given: Any, edge_weight: Tensor | None, *states: Tensor | None
 ) -> tuple[Tensor | None, ...]:
     """(edge_weight, H ..) of a call `cell(X, graph, H ..)` or `cell(X, edge_index, edge_weight, H ..)`."""
-    if isinstance(given, Graph) and edge_weight is not None:
+    if not (given is None or isinstance(given, Tensor)) and edge_weight is not None:
         if states[-1] is not None:
             raise InputError("edge_weight", "is given beside a Graph", "a Graph holds its weights")
         return None, edge_weight, *states[:-1]

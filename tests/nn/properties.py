@@ -12,12 +12,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from stgnn.graph.graph import Graph
+from stgnn.nn.hetero.heterogclstm import HeteroGCLSTM
 from stgnn.nn.recurrent.a3tgcn import A3TGCN, A3TGCN2
 from stgnn.nn.recurrent.agcrn import AGCRN, AVWGCN
 from stgnn.nn.recurrent.dcrnn import DCRNN, BatchedDCRNN, DConv
+from stgnn.nn.recurrent.dygrae import DyGrEncoder
+from stgnn.nn.recurrent.evolvegcn import EvolveGCNH, EvolveGCNO
 from stgnn.nn.recurrent.gclstm import GCLSTM
 from stgnn.nn.recurrent.gconv_gru import GConvGRU
 from stgnn.nn.recurrent.gconv_lstm import GConvLSTM
+from stgnn.nn.recurrent.lrgcn import LRGCN
+from stgnn.nn.recurrent.mpnn_lstm import MPNNLSTM
 from stgnn.nn.recurrent.tgcn import TGCN, TGCN2
 from tests.nn.dense import Edges
 
@@ -27,6 +33,12 @@ SIZES = {"B": 3, "T": 4, "P": 4, "F": 2}
 
 def one_graph(edges: Edges) -> tuple[Any, ...]:
     return (edges.graph,)
+
+
+def two_relations(edges: Edges) -> tuple[Any, ...]:
+    """The lighter and the heavier edges."""
+    heavy = edges.weight > 0.6
+    return ([Graph(edges.index[:, kind], None, edges.num_nodes) for kind in (~heavy, heavy)],)
 
 
 @dataclass(frozen=True)
@@ -69,6 +81,37 @@ class Case:
         return tensors(layer(x, *self.arguments(edges)))
 
 
+class TwoTypes(nn.Module):
+    """HeteroGCLSTM on the first three graph nodes and the rest, with the edges between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        types = [("a", "to", "b"), ("b", "to", "a"), ("b", "to", "b")]
+        self.layer = HeteroGCLSTM({"a": 2, "b": 2}, 4, (["a", "b"], types))
+
+    def forward(self, x: Tensor, graph: Graph, *states: Tensor) -> Any:
+        return self._joined(self.layer(_split(x), self._edges(graph), *map(_split, states)))
+
+    def unroll(self, x: Tensor, graph: Graph, *states: Tensor) -> Any:
+        return self._joined(self.layer.unroll(_split(x), self._edges(graph), *map(_split, states)))
+
+    def _edges(self, graph: Graph) -> Any:
+        first, low = graph.edge_index < 3, {"a": 0, "b": 3}
+        ends = {"a": first, "b": ~first}
+        every = {}
+        for source, name, target in self.layer.edge_types:
+            index = graph.edge_index[:, ends[source][0] & ends[target][1]]
+            every[source, name, target] = index - torch.tensor([[low[source]], [low[target]]])
+        return every
+
+    def _joined(self, results: Any) -> list[Tensor]:
+        return [torch.cat([result["a"], result["b"]], -2) for result in results]
+
+
+def _split(x: Tensor) -> dict[str, Tensor]:
+    return {"a": x[..., :3, :], "b": x[..., 3:, :]}
+
+
 class WithEmbedding(nn.Module):
     """A layer that takes node embeddings in the graph's place, with embeddings of its own."""
 
@@ -105,6 +148,39 @@ CASES = [
     Case(lambda n: A3TGCN(2, 4, periods=SIZES["P"]), axes="BNFP"),
     Case(lambda n: A3TGCN2(2, 4, SIZES["P"], 3), axes="BNFP"),
     Case(lambda n: BatchedDCRNN(2, 4, K=3), axes="BTNF", output="BTNC"),
+    Case(
+        lambda n: LRGCN(2, 4, 2, 3),
+        cell=True,
+        states=2,
+        arguments=two_relations,
+        either=False,
+        adds_edges=False,
+    ),
+    Case(
+        lambda n: MPNNLSTM(2, 4, n, SIZES["T"], 0.5),
+        axes="BTNF",
+        output="BNC",
+    ),
+    Case(lambda n: DyGrEncoder(4, 2, "add", 5, 1), cell=True, states=2),
+    Case(
+        lambda n: DyGrEncoder(4, 1, "mean", 5, 1),
+        cell=True,
+        states=2,
+        adds_edges=False,
+        name="DyGrEncoder mean",
+    ),
+    Case(lambda n: DyGrEncoder(4, 1, "max", 5, 1), cell=True, states=2, name="DyGrEncoder max"),
+    Case(
+        lambda n: TwoTypes(),
+        cell=True,
+        states=2,
+        either=False,
+        adds_edges=False,
+        relabels=False,
+        name="HeteroGCLSTM",
+    ),
+    Case(lambda n: EvolveGCNO(2), output="BNF"),
+    Case(lambda n: EvolveGCNH(n, 2), output="BNF"),
     Case(
         lambda n: WithEmbedding(n, AVWGCN(2, 4, 2, 3)), either=False, per_node={"embedding": 0}, name="AVWGCN"
     ),

@@ -59,13 +59,16 @@ class GraphCell(nn.Module):
 
     def _step_graph(self, X: Tensor, given: Graph | Tensor | None, edge_weight: Tensor | None) -> Graph:
         """The graph of a call with one entry."""
-        check_features("X", X, "graph nodes, features", self.in_channels)
+        self._check_step(X)
         return self._arguments.graph(given, edge_weight, X.shape[-2])
 
     def _sequence_graph(self, x_BTNF: Tensor, graph: Graph) -> Graph:
         """The graph of a call with a sequence."""
         self._check_sequence(x_BTNF)
         return self._arguments.graph(graph, None, x_BTNF.shape[-2])
+
+    def _check_step(self, X: Tensor) -> None:
+        check_features("X", X, "graph nodes, features", self.in_channels)
 
     def _check_sequence(self, x_BTNF: Tensor) -> None:
         check_features("x", x_BTNF, "entries, graph nodes, features", self.in_channels)
