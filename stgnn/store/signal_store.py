@@ -58,6 +58,9 @@ class SignalStore:
         """Copy windows into `out`; see `MappedSignal.gather`."""
         return self.signal.gather(starts_B, length, out_BWNF)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open_store, (self.path,)  # a map of memory cannot be pickled; its file can be opened again
+
 
 def open_store(path: str | Path) -> SignalStore:
     """Open the store at `path` (`<dataset>.zarr`).

@@ -2,7 +2,7 @@
 
 from stgnn.data.snapshots import StaticGraphTemporalSignal, temporal_signal_split
 
-Class names and constructors are those of `torch_geometric_temporal.signal`.
+Class names and constructors are those of `torch_geometric_temporal.signal`; `stored_signal` reads a store's windows.
 """
 
 from stgnn.data.snapshots.dynamic_graph import (
@@ -21,6 +21,7 @@ from stgnn.data.snapshots.hetero_graph import (
 )
 from stgnn.data.snapshots.split import temporal_signal_split
 from stgnn.data.snapshots.static_graph import StaticGraphTemporalSignal, StaticGraphTemporalSignalBatch
+from stgnn.data.snapshots.stored import Entries, stored_signal
 
 __all__ = [
     "DynamicGraphStaticSignal",
@@ -31,9 +32,11 @@ __all__ = [
     "DynamicHeteroGraphStaticSignalBatch",
     "DynamicHeteroGraphTemporalSignal",
     "DynamicHeteroGraphTemporalSignalBatch",
+    "Entries",
     "StaticGraphTemporalSignal",
     "StaticGraphTemporalSignalBatch",
     "StaticHeteroGraphTemporalSignal",
     "StaticHeteroGraphTemporalSignalBatch",
+    "stored_signal",
     "temporal_signal_split",
 ]

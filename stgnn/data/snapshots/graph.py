@@ -25,22 +25,18 @@ class GraphSignal(SnapshotSignal[Data]):
     def _convert(self, key: str, value: Any) -> Any:
         return None if value is None else to_part(key, value)
 
-    def _check(self, number: int) -> None:
-        where = self._where(number)
-        nodes, most = self._count_nodes(where, number)
-        batch = self._raw("batch", number) if "batch" in {*self._fixed, *self._temporal} else None
-        if batch is not None:
-            checks.check_batch(where, self._name("batch"), batch, nodes)
-        edges = self._edges(where, number)
+    def _check(self, where: str, raw: dict[str, Any]) -> None:
+        nodes, most = self._count_nodes(where, raw["x"])
+        if raw.get("batch") is not None:
+            checks.check_batch(where, self._name("batch"), raw["batch"], nodes)
+        edges = self._edges(where, raw["edge_index"])
         if edges is not None:
             checks.check_ends(where, self._name("edge_index"), edges, (most, most))
-            weight = self._raw("edge_attr", number)
-            if weight is not None:
-                checks.check_weights(where, self._name("edge_attr"), weight, edges)
+            if raw["edge_attr"] is not None:
+                checks.check_weights(where, self._name("edge_attr"), raw["edge_attr"], edges)
 
-    def _count_nodes(self, where: str, number: int) -> tuple[int | None, int | None]:
+    def _count_nodes(self, where: str, x: Any) -> tuple[int | None, int | None]:
         """How many graph nodes the features say there are, and the most that there can be (None: not said)."""
-        x = self._raw("x", number)
         if x is None:
             return None, None
         shape = tuple(checks.read_array(where, self._name("x"), x).shape)
@@ -52,12 +48,11 @@ class GraphSignal(SnapshotSignal[Data]):
                 raise InputError(where, problem, "a static graph has the same graph nodes in every snapshot")
         return nodes, checks.most_nodes(shape)
 
-    def _edges(self, where: str, number: int) -> checks.Edges | None:
+    def _edges(self, where: str, value: Any) -> checks.Edges | None:
         """The snapshot's edges, read once where they never change."""
         if "edges" in self._shared:
             known: checks.Edges = self._shared["edges"]
             return known
-        value = self._raw("edge_index", number)
         edges = None if value is None else checks.read_edges(where, self._name("edge_index"), value)
         if "edge_index" in self._fixed and edges is not None:
             self._shared["edges"] = edges

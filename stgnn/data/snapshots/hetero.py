@@ -39,9 +39,8 @@ class HeteroSignal(SnapshotSignal[HeteroData]):
     def _convert(self, key: str, value: Any) -> dict[Any, Any]:
         return {of: to_part(key, array) for of, array in (value or {}).items() if array is not None}
 
-    def _check(self, number: int) -> None:
-        where = self._where(number)
-        parts = {key: self._typed(where, key, number) for key in (*self._fixed, *self._temporal)}
+    def _check(self, where: str, raw: dict[str, Any]) -> None:
+        parts = {key: self._typed(where, key, value) for key, value in raw.items()}
         nodes = {of: self._shape(where, of, x) for of, x in parts["x"].items()}
         for of, batch in parts.get("batch", {}).items():
             known = None if of not in nodes else checks.count_nodes(nodes[of])
@@ -54,9 +53,8 @@ class HeteroSignal(SnapshotSignal[HeteroData]):
                 weight = parts["edge_attr"][of]
                 checks.check_weights(where, f"{self._name('edge_attr')}[{of!r}]", weight, edges)
 
-    def _typed(self, where: str, key: str, number: int) -> dict[Any, Any]:
+    def _typed(self, where: str, key: str, value: Any) -> dict[Any, Any]:
         """A part's values by type, those that are there."""
-        value = self._raw(key, number)
         if value is None:
             return {}
         types = "edge" if key in _OF_EDGES else "graph node"

@@ -51,7 +51,7 @@ class SnapshotSignal(Generic[Snapshot]):
         self.snapshot_count = self._common_length()
         self._checked = all(in_memory(getattr(self, name)) for name in self._temporal.values())
         for number in range(self.snapshot_count if self._checked else 0):
-            self._check(number)
+            self._check(self._where(number), self._raw(number))
 
     def __len__(self) -> int:
         return self.snapshot_count
@@ -69,9 +69,10 @@ class SnapshotSignal(Generic[Snapshot]):
         if not -len(self) <= number < len(self):
             raise IndexError(f"snapshot {number} of a signal of {len(self)}")
         number %= len(self)
+        raw = self._raw(number)
         if not self._checked:
-            self._check(number)
-        return self._build({key: self._part(key, number) for key in (*self._fixed, *self._temporal)})
+            self._check(self._where(number), raw)
+        return self._build({key: self._part(key, value) for key, value in raw.items()})
 
     def __iter__(self) -> Iterator[Snapshot]:
         return (self[number] for number in range(len(self)))
@@ -87,21 +88,20 @@ class SnapshotSignal(Generic[Snapshot]):
         """Make the tensor, or tensors, of one part."""
         raise NotImplementedError
 
-    def _check(self, number: int) -> None:
+    def _check(self, where: str, raw: dict[str, Any]) -> None:
         """Raise `InputError` unless the parts of a snapshot go together."""
         raise NotImplementedError
 
-    def _raw(self, key: str, number: int) -> Any:
-        """One part as the signal holds it."""
-        if key in self._fixed:
-            return getattr(self, self._fixed[key])
-        return getattr(self, self._temporal[key])[number]
+    def _raw(self, number: int) -> dict[str, Any]:
+        """The parts of a snapshot as the signal holds them, each read once."""
+        fixed = {key: getattr(self, name) for key, name in self._fixed.items()}
+        return fixed | {key: getattr(self, name)[number] for key, name in self._temporal.items()}
 
-    def _part(self, key: str, number: int) -> Any:
+    def _part(self, key: str, value: Any) -> Any:
         if key not in self._fixed:
-            return self._convert(key, self._raw(key, number))
+            return self._convert(key, value)
         if key not in self._shared:
-            self._shared[key] = self._convert(key, self._raw(key, number))
+            self._shared[key] = self._convert(key, value)
         return self._shared[key]
 
     def _name(self, key: str) -> str:
