@@ -52,3 +52,20 @@ def test_a_missing_graph_and_one_of_another_size_are_refused() -> None:
         GraphArguments().graph(None, None, 3)
     with pytest.raises(InputError, match="has 11 graph nodes, the input 3"):
         GraphArguments().graph(EDGES.graph, None, 3)
+
+
+def test_relations_are_one_graph_each_and_remembered() -> None:
+    arguments, types = GraphArguments(), (EDGES.weight > 0.5).long()
+    light, heavy = arguments.relations(EDGES.index, types, EDGES.num_nodes, 2)
+    assert light.edge_index.equal(EDGES.index[:, types == 0]) and heavy.edge_weight.eq(1).all()
+    assert arguments.relations(EDGES.index, types, EDGES.num_nodes, 2)[0] is light
+    assert len(arguments.relations(EDGES.index, types, EDGES.num_nodes, 3)) == 3
+    types.zero_()
+    assert arguments.relations(EDGES.index, types, EDGES.num_nodes, 2)[0].edge_index.equal(EDGES.index)
+
+
+def test_neighbours_are_summed_or_averaged_by_their_number() -> None:
+    total, mean = (torch.from_numpy(EDGES.graph.neighbours(way).to_dense()) for way in (False, True))
+    count = torch.bincount(EDGES.index[1], minlength=EDGES.num_nodes).double()
+    torch.testing.assert_close(total, EDGES.adjacency.t())
+    torch.testing.assert_close(mean * count[:, None], total)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
 from stgnn.nn.arguments import GraphArguments, check_features, state_argument
+from stgnn.nn.recurrent.gru_cell import run_gru_cell
 from stgnn.nn.recurrent.torch_lstm import run_lstm
 
 AGGREGATIONS = ("add", "mean", "max")
@@ -43,8 +44,7 @@ class GatedGraphConv(nn.Module):
         h = nn.functional.pad(x, (0, self.out_channels - x.shape[-1]))
         for weight in self.weight:
             message = self._aggregated(h @ weight, graph)
-            after: Tensor = self.rnn(message.flatten(0, -2), h.flatten(0, -2))
-            h = after.view(h.shape)
+            h = run_gru_cell(self.rnn, message.flatten(0, -2), h.flatten(0, -2)).view(h.shape)
         return h
 
     def _aggregated(self, message: Tensor, graph: Graph) -> Tensor:
