@@ -50,6 +50,7 @@ RUN: dict[str, Any] = {
         "calendar": ["time_of_day"],
         "nulls": "include",
     },
+    "regime": "minibatch",
     "batching": "distributed-index",
     "workers": 1,
     "launcher": "none",

@@ -1,4 +1,4 @@
-"""Whether a run's dataset, model and task go together, so far as their declarations tell before anything is read."""
+"""Whether a run's settings go together, so far as they and the dataset's declaration tell before anything is read."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,10 +7,22 @@ from typing import Any
 from stgnn.catalog import Dataset
 from stgnn.classes import declares
 from stgnn.errors import InputError
+from stgnn.runs import USUAL_REGIME
+
+FOR_ONE_WORKER = ("materialised", "index")
 
 
 def check_compatible(run: Mapping[str, Any], dataset: Dataset, path: Path) -> None:
-    """Raise `InputError`, naming the pipeline at `path`, where a run cannot be trained on its dataset."""
+    """Raise `InputError`, naming the pipeline at `path`, where a run cannot be trained as it is declared."""
+    _check_dataset(run, dataset, path)
+    _check_validation(run, path)
+    _check_workers(run, path)
+    if run["regime"] != USUAL_REGIME:
+        _check_regime(run, path)
+
+
+def _check_dataset(run: Mapping[str, Any], dataset: Dataset, path: Path) -> None:
+    """Raise `InputError` where model or task need what the dataset does not have."""
     model, task = run["model"], run["task"]
     no_dates = f"dataset '{dataset.name}' has no dates"
     if not dataset.has_static_graph:
@@ -26,3 +38,47 @@ def check_compatible(run: Mapping[str, Any], dataset: Dataset, path: Path) -> No
         lengths = f"input_len is {task['input_len']} and horizon {task['horizon']}"
         problem = f"task: {lengths} on '{dataset.name}', but '{model['name']}' needs them equal"
         raise InputError(path, problem, "make them equal, in `task` or in an override for that model")
+
+
+def _check_validation(run: Mapping[str, Any], path: Path) -> None:
+    """Raise `InputError` where what is to be validated against is not there."""
+    if run["task"]["split"][1] == 0 and run["training"]["patience"] is not None:
+        problem = "training.patience: waits for a better validation MAE, but task.split leaves no validation"
+        raise InputError(path, problem, "set patience: null, or give validation a share")
+
+
+def _check_workers(run: Mapping[str, Any], path: Path) -> None:
+    """Raise `InputError` for a batching or launcher that cannot serve so many workers."""
+    batching, workers, launcher = run["batching"], run["workers"], run["launcher"]
+    if workers > 1 and batching in FOR_ONE_WORKER:
+        other = "distributed-index"
+        raise InputError(
+            path, f"batching: '{batching}' is for one worker, not {workers}", f"use '{other}' or exclude it"
+        )
+    if workers > 1 and launcher == "none":
+        raise InputError(path, f"launcher: 'none' starts one worker, not {workers}", "use 'auto'")
+    if batching == "dask-ddp" and launcher != "dask":
+        raise InputError(
+            path, f"launcher: '{launcher}', but 'dask-ddp' lives in Dask workers", "use 'dask' or 'auto'"
+        )
+    training = run["training"]
+    if training["warmup_epochs"] and training["learning_rate_scaling"] == "none":
+        problem = (
+            "training.warmup_epochs: leads up to a scaled learning rate, but learning_rate_scaling is none"
+        )
+        raise InputError(path, problem, "choose linear or sqrt, or remove it")
+
+
+def _check_regime(run: Mapping[str, Any], path: Path) -> None:
+    """Raise `InputError` where a step over one window, or over all of an epoch, leaves no sense to another setting."""
+    regime = f"regime '{run['regime']}'"
+    if run["batching"] == "partitioned-index":
+        problem = f"regimes: {regime} fixes the order of windows, and so does 'partitioned-index'"
+        raise InputError(path, problem, "use 'distributed-index' or exclude it")
+    if run["regime"] == "incremental" and run["workers"] > 1:
+        raise InputError(
+            path, f"regimes: {regime} has one window a step, too few for {run['workers']} workers", ""
+        )
+    if run["training"]["learning_rate_scaling"] != "none":
+        problem = f"training.learning_rate_scaling: {regime} has steps of its own size"
+        raise InputError(path, problem, "use 'none'")

@@ -21,10 +21,13 @@ Settings = Mapping[str, Any]
 LISTS = {
     "dataset": "datasets",
     "model": "models",
+    "regime": "regimes",
     "batching": "batching",
     "workers": "workers",
     "seed": "seeds",
 }
+
+USUAL_REGIME = "minibatch"
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,11 @@ class Run:
 
     @property
     def folder(self) -> str:
-        """`<batching>-w<workers>-s<seed>-<hash8>`."""
+        """`<batching>-w<workers>-s<seed>-<hash8>`; other regimes than minibatch stand behind the batching."""
         hash8 = hashlib.sha256(self.json.encode()).hexdigest()[:8]
-        return "{batching}-w{workers}-s{seed}-".format(**self.settings) + hash8
+        way: str = self.settings["batching"]
+        way += "" if self.settings["regime"] == USUAL_REGIME else f"-{self.settings['regime']}"
+        return way + "-w{workers}-s{seed}-".format(**self.settings) + hash8
 
     @property
     def id(self) -> str:
@@ -56,7 +61,7 @@ class Run:
 
     @property
     def axes(self) -> dict[str, Any]:
-        """What distinguishes this run within its study: dataset, model, batching, workers, seed."""
+        """What distinguishes this run within its study: dataset, model, regime, batching, workers, seed."""
         return {**{axis: self.settings[axis] for axis in LISTS}, "model": self.settings["model"]["name"]}
 
     @property

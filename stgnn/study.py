@@ -24,9 +24,13 @@ MODELS = Path("config/models.yaml")
 # What `--config` may change: it moves files and jobs about and changes no number.
 FOR_ONE_COMMAND = ("pipeline", "mirror", "raw", "stores", "results", "threads", "site")
 
-FOR_ONE_WORKER = ("materialised", "index")
-
-SCORES = ("count", "mae", "rmse", "mape")  # metrics of a split, pooled over the horizon or by forecast step
+SCORES = (
+    "count",
+    "mae",
+    "mse",
+    "rmse",
+    "mape",
+)  # metrics of a split, pooled over the horizon or by forecast step
 
 
 @dataclass(frozen=True)
@@ -184,7 +188,6 @@ def _check_uses(study: Study, path: Path) -> None:
     for run in study.runs:
         require_whole(run.settings["task"]["split"], path, "task.split")
         check_compatible(run.settings, study.datasets[run.settings["dataset"]], path)
-        _check_workers(run.settings, path)
     for kind in ("tables", "figures"):
         names = [each["name"] for each in getattr(study, kind)]
         for number, name in enumerate(names):
@@ -201,28 +204,6 @@ def _check_uses(study: Study, path: Path) -> None:
         _check_measured(reference, study.runs, path, f"references[{number}]")
     if study.baseline:
         _check_row(study.baseline, study.runs, path, "baseline")
-
-
-def _check_workers(run: Settings, path: Path) -> None:
-    """Raise `InputError` for a batching or launcher that cannot serve so many workers."""
-    batching, workers, launcher = run["batching"], run["workers"], run["launcher"]
-    if workers > 1 and batching in FOR_ONE_WORKER:
-        other = "distributed-index"
-        raise InputError(
-            path, f"batching: '{batching}' is for one worker, not {workers}", f"use '{other}' or exclude it"
-        )
-    if workers > 1 and launcher == "none":
-        raise InputError(path, f"launcher: 'none' starts one worker, not {workers}", "use 'auto'")
-    if batching == "dask-ddp" and launcher != "dask":
-        raise InputError(
-            path, f"launcher: '{launcher}', but 'dask-ddp' lives in Dask workers", "use 'dask' or 'auto'"
-        )
-    training = run["training"]
-    if training["warmup_epochs"] and training["learning_rate_scaling"] == "none":
-        problem = (
-            "training.warmup_epochs: leads up to a scaled learning rate, but learning_rate_scaling is none"
-        )
-        raise InputError(path, problem, "choose linear or sqrt, or remove it")
 
 
 def _check_rows(rows: Sequence[str], runs: Sequence[Run], path: Path, key: str) -> None:

@@ -27,7 +27,7 @@ def shipped(name: str, **changes: Any) -> Site:
 
 def run_of(workers: int) -> Run:
     model = {"name": "dcrnn"}
-    return Run({"dataset": "d", "model": model, "batching": "index", "workers": workers, "seed": 0})
+    return Run({"dataset": "d", "model": model, "regime": "minibatch", "batching": "index", "workers": workers, "seed": 0})
 
 
 @pytest.fixture(autouse=True)

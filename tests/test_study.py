@@ -99,6 +99,14 @@ def test_every_combination_is_one_run_with_its_own_folder(load: Load) -> None:
     assert all(shape.fullmatch(run.id) and run.path == Path("runs") / run.id for run in study.runs)
 
 
+def test_another_regime_is_another_run_and_says_so(load: Load) -> None:
+    rows = ["dataset", "model", "batching", "regime"]
+    study = load(regimes=["minibatch", "cumulative"], tables=[{**PIPELINE["tables"][0], "rows": rows}])
+    assert len(ids(study)) == 2 * len(ids(load()))
+    assert {run.axes["regime"] for run in study.runs if "-cumulative-w1-" in run.folder} == {"cumulative"}
+    assert ids(load()) < ids(study)
+
+
 def test_later_layers_of_settings_win(load: Load) -> None:
     assert one(load(), dataset="town", model="deep")["task"]["horizon"] == 12  # config
     assert one(load(), dataset="city", model="deep")["task"]["horizon"] == 6  # dataset over config
@@ -264,6 +272,27 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"tables": [PIPELINE["tables"][0]] * 2}, "tables[1].name: 'accuracy' is taken; choose another name"),
     ({"task": {"calendar": ["time_of_day"]}}, "task.calendar: ['time_of_day'] asked for, but dataset 'city' has no"),
+    (
+        {"task": {"split": [0.9, 0, 0.1]}, "training": {"patience": 5}},
+        "training.patience: waits for a better validation MAE, but task.split leaves no validation; set patience: null",
+    ),
+    (
+        {"regimes": ["incremental"], "training": {"learning_rate_scaling": "linear"}},
+        "training.learning_rate_scaling: regime 'incremental' has steps of its own size; use 'none'",
+    ),
+    (
+        {"regimes": ["incremental"], "batching": ["distributed-index"], "workers": [2]},
+        "regimes: regime 'incremental' has one window a step, too few for 2 workers",
+    ),
+    (
+        {"regimes": ["cumulative"], "batching": ["partitioned-index"]},
+        "regimes: regime 'cumulative' fixes the order of windows, and so does 'partitioned-index'; use",
+    ),
+    (
+        {"regimes": ["minibatch", "cumulative"]},
+        "tables[0].rows: would average over regime (minibatch and cumulative); add 'regime'",
+    ),
+    ({"regimes": ["cumulativ"]}, "regimes[0]: unknown \"cumulativ\"; did you mean 'cumulative'?"),
     ({"seeds": [2**63]}, "seeds[0]: 9223372036854775808 is greater than the maximum of"),
     ({"task": {"split": [0.7, 0.2, 0.2]}}, "task.split: [0.7, 0.2, 0.2] adds up to 1.1; make it 1"),
     (

@@ -39,16 +39,19 @@ def split_windows(
 ) -> Windows:
     """Split the windows of a signal of `num_entries` entries by `ratio` (train, validation, test).
 
-    Raises `InputError` if a split would be empty.
+    A share of 0 means no validation. Raises `InputError` if another split would be empty.
     """
-    if len(ratio) != 3 or min(ratio) <= 0 or abs(sum(ratio) - 1) > 1e-9:
-        raise InputError("split", f"{list(ratio)} is not three positive shares that add up to 1")
+    if len(ratio) != 3 or min(ratio[0], ratio[2]) <= 0 or ratio[1] < 0 or abs(sum(ratio) - 1) > 1e-9:
+        raise InputError(
+            "split", f"{list(ratio)} is not three shares that add up to 1, the first and last above 0"
+        )
     if input_len < 1 or horizon < 1:
         raise InputError("task", f"input_len {input_len} and horizon {horizon} must be at least 1")
     count = num_entries - (input_len + horizon) + 1
     test, train = round(count * ratio[2]), round(count * ratio[0])
+    train = train if ratio[1] else count - test
     validation = count - train - test
-    if min(train, validation, test) < 1:
+    if min(train, test, validation if ratio[1] else 1) < 1:
         raise InputError(
             "split",
             f"{num_entries} entries make {max(count, 0)} windows of {input_len} + {horizon}, too few for {list(ratio)}",

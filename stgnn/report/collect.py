@@ -17,9 +17,9 @@ from stgnn.report.results import SCORES, RunResult, number, read_runs
 logger = logging.getLogger(__name__)
 
 COLUMNS = (
-    "dataset", "model", "batching", "workers", "seed", "run", "split", "horizon", "metric", "value", "unit",
+    "dataset", "model", "regime", "batching", "workers", "seed", "run", "split", "horizon", "metric", "value", "unit",
 )  # fmt: skip
-TEXTS = ("dataset", "model", "batching", "run", "split", "metric", "unit")
+TEXTS = ("dataset", "model", "regime", "batching", "run", "split", "metric", "unit")
 TRAINING_FACTS = ("parameters", "best_epoch", "epochs")
 Line = tuple[str | int | float, ...]
 
@@ -73,7 +73,7 @@ def read_frame(path: Path) -> pd.DataFrame:
 
 
 def _lines(run: RunResult) -> Iterator[Line]:
-    identity = (run.dataset, run.model, run.batching, run.workers, run.seed, run.run)
+    identity = (run.dataset, run.model, run.regime, run.batching, run.workers, run.seed, run.run)
     for split, horizon, metric, value in _measurements(run):
         cell = "" if math.isnan(value) else repr(value)
         yield (*identity, split, horizon, metric, cell, unit_of(metric, run.units))

@@ -110,8 +110,8 @@ def _pairs(groups: Sequence[Group], batching: str) -> Iterator[tuple[str, float,
                 yield group.names["model"], ours.mean, theirs.mean
 
 
-def _setting(group: Group) -> tuple[str, str, str]:
-    return group.names["dataset"], group.names["model"], group.names["workers"]
+def _setting(group: Group) -> tuple[str, ...]:
+    return tuple(group.names[key] for key in ("dataset", "model", "regime", "workers"))
 
 
 def _memory_sentence(batching: str, pairs: Sequence[tuple[str, float, float]]) -> str:
@@ -150,7 +150,7 @@ def _scaling_sentence(model: str, batching: str, speeds: Mapping[int, Summary]) 
 
 def _equality(frame: pd.DataFrame) -> Iterator[Finding]:
     scored = frame[frame["metric"].isin(ACCURACIES) & (frame["split"] != "")]
-    same = ["dataset", "model", "workers", "seed", "split", "horizon", "metric"]
+    same = ["dataset", "model", "regime", "workers", "seed", "split", "horizon", "metric"]
     classic = scored[scored["batching"] == MATERIALISED]
     for batching in dict.fromkeys(scored["batching"]):
         pairs = scored[scored["batching"] == batching].merge(classic, on=same, suffixes=("", "_classic"))
@@ -161,7 +161,7 @@ def _equality(frame: pd.DataFrame) -> Iterator[Finding]:
 def _equality_sentence(pairs: pd.DataFrame) -> str:
     both_missing = pairs["value"].isna() & pairs["value_classic"].isna()
     pairs = pairs.assign(equal=(pairs["value"] == pairs["value_classic"]) | both_missing)
-    runs = pairs.groupby(["dataset", "model", "workers", "seed"], sort=False)["equal"].all()
+    runs = pairs.groupby(["dataset", "model", "regime", "workers", "seed"], sort=False)["equal"].all()
     if runs.all():
         return (
             f"MAE, RMSE and MAPE are equal to the last bit in all {len(runs)} pairs of runs of equal seed, "

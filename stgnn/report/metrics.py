@@ -9,6 +9,7 @@ from typing import Literal
 
 Direction = Literal["lower", "higher", ""]  # "" where neither is better
 
+SQUARED_UNITS = "data squared"
 DATA_UNITS = "data"  # stands for the units of the dataset's own values (mph, cases, ...)
 ARROW: dict[Direction, str] = {"lower": "↓", "higher": "↑", "": ""}
 
@@ -30,6 +31,7 @@ class Metric:
 
 METRICS: dict[str, Metric] = {
     "mae": Metric("MAE", DATA_UNITS, "lower"),
+    "mse": Metric("MSE", SQUARED_UNITS, "lower"),
     "rmse": Metric("RMSE", DATA_UNITS, "lower"),
     "mape": Metric("MAPE", "%", "lower"),
     "t_mae": Metric("Training MAE", DATA_UNITS, "lower"),
@@ -65,4 +67,6 @@ def metric_of(name: str) -> Metric:
 def unit_of(name: str, data_units: str) -> str:
     """Return the unit of metric `name` on a dataset whose values are in `data_units`."""
     unit = metric_of(name).unit
+    if unit == SQUARED_UNITS:
+        return data_units and f"{data_units}²"
     return data_units if unit == DATA_UNITS else unit

@@ -29,7 +29,7 @@ from stgnn.study import Study
 
 logger = logging.getLogger(__name__)
 
-APART = ("batching", "workers", "seed")
+APART = ("regime", "batching", "workers", "seed")
 
 # What a figure shows, for its caption where the pipeline gives none, and for who cannot see it.
 SHOWN = {

@@ -36,11 +36,9 @@ def draw_memory(runs: Sequence[RunResult]) -> Figure:
     several = len({run.workers for run in chosen}) > 1
     together: dict[str, list[RunResult]] = {}
     for run in sorted(chosen, key=_place_in(chosen)):
-        together.setdefault(_title(run.dataset, name_workers(run.model, run.workers, several)), []).append(
-            run
-        )
+        together.setdefault(_title(run.dataset, name_workers(run.line, run.workers, several)), []).append(run)
     batchings = batching_colours(list(dict.fromkeys(run.batching for run in runs)))
-    models = len({run.model for run in chosen})
+    models = len({run.line for run in chosen})
     figure, grid = panels(list(together), models if 1 < models <= 3 and not several else 3)
     usage = {run.run: read_system(run.folder) for run in chosen}
     for axes, here in zip(grid, together.values(), strict=True):
@@ -92,15 +90,15 @@ def _to_compare(runs: Sequence[RunResult]) -> list[RunResult]:
     trained = [run for run in runs if (run.scores.get("epochs") or 0) > 1] or list(runs)
     batchings: dict[tuple[str, str], set[str]] = {}
     for run in trained:
-        batchings.setdefault((run.dataset, run.model), set()).add(run.batching)
-    return [run for run in trained if len(batchings[run.dataset, run.model]) > 1] or trained
+        batchings.setdefault((run.dataset, run.line), set()).add(run.batching)
+    return [run for run in trained if len(batchings[run.dataset, run.line]) > 1] or trained
 
 
 def _place_in(runs: Sequence[RunResult]) -> Callable[[RunResult], tuple[int, int, int]]:
     """Datasets and models in the order of the runs, workers by number."""
     datasets = list(dict.fromkeys(run.dataset for run in runs))
-    models = list(dict.fromkeys(run.model for run in runs))
-    return lambda run: (datasets.index(run.dataset), models.index(run.model), run.workers)
+    models = list(dict.fromkeys(run.line for run in runs))
+    return lambda run: (datasets.index(run.dataset), models.index(run.line), run.workers)
 
 
 def _is_used(table: pd.DataFrame, column: str) -> bool:
@@ -156,16 +154,14 @@ def _draw_usage(
 
 def _draw_bar_panel(axes: Axes, runs: Sequence[RunResult], metric: str, batchings: Mapping[str, str]) -> int:
     """Draw one metric of one dataset; return the number of bars."""
-    models = list(dict.fromkeys(run.model for run in runs))
+    models = list(dict.fromkeys(run.line for run in runs))
     bars = 0
     ticks: list[float] = []
     for model in models:
         start = bars
-        for batching in dict.fromkeys(run.batching for run in runs if run.model == model):
+        for batching in dict.fromkeys(run.batching for run in runs if run.line == model):
             values = [
-                run.stats.get(metric, np.nan)
-                for run in runs
-                if (run.model, run.batching) == (model, batching)
+                run.stats.get(metric, np.nan) for run in runs if (run.line, run.batching) == (model, batching)
             ]
             _draw_bar(axes, bars + 0.5 * len(ticks), values, batchings[batching])
             bars += 1

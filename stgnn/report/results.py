@@ -14,10 +14,13 @@ import pandas as pd
 import yaml
 
 from stgnn.errors import InputError
+from stgnn.runs import USUAL_REGIME
 
 RETRAIN = "train this run again"
-IDENTITY = {"dataset": str, "model": str, "batching": str, "workers": int, "seed": int, "run": str}
-SCORES = ("count", "mae", "rmse", "mape")
+IDENTITY = {
+    "dataset": str, "model": str, "regime": str, "batching": str, "workers": int, "seed": int, "run": str,
+}  # fmt: skip
+SCORES = ("count", "mae", "mse", "rmse", "mape")
 ACCELERATOR = "GPU_Memory_Used"  # a column of system_stats.csv that may be empty
 
 
@@ -28,6 +31,7 @@ class RunResult:
     folder: Path
     dataset: str
     model: str
+    regime: str
     batching: str
     workers: int
     seed: int
@@ -41,7 +45,12 @@ class RunResult:
     def label(self) -> str:
         """How a person names this run."""
         batching = name_workers(self.batching, self.workers, self.workers > 1)
-        return f"{self.dataset}, {self.model}, {batching}, seed {self.seed}"
+        return f"{self.dataset}, {self.line}, {batching}, seed {self.seed}"
+
+    @property
+    def line(self) -> str:
+        """The model, and how it was trained if not by minibatches: what a figure has a line or bar for."""
+        return self.model if self.regime == USUAL_REGIME else f"{self.model}, {self.regime}"
 
 
 def name_workers(name: str, workers: int, several: bool = True) -> str:

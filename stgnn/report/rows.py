@@ -14,7 +14,8 @@ from stgnn.errors import InputError
 from stgnn.report.metrics import metric_of
 from stgnn.report.summary import Summary, summarise
 
-RUN_KEYS = ("dataset", "model", "batching", "workers")
+RUN_KEYS = ("dataset", "model", "regime", "batching", "workers")
+USUAL_ROWS = ("dataset", "model", "batching")
 
 
 @dataclass(frozen=True)

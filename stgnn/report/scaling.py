@@ -79,7 +79,7 @@ def _require_several(runs: Sequence[RunResult], spec: Mapping[str, Any]) -> None
 def _lines(runs: Sequence[RunResult], values: Mapping[str, float]) -> Lines:
     together: dict[tuple[str, str], dict[int, list[float]]] = {}
     for run in runs:
-        together.setdefault((run.model, run.batching), {}).setdefault(run.workers, []).append(values[run.run])
+        together.setdefault((run.line, run.batching), {}).setdefault(run.workers, []).append(values[run.run])
     lines = {}
     for key, by_workers in together.items():
         seeds = {
@@ -145,8 +145,8 @@ def _label(metric: str, split: str, data_units: str) -> str:
 
 def _looks(runs: Sequence[RunResult]) -> dict[tuple[str, str], dict[str, Any]]:
     """Models by colour and batchings by line; where all have one model, batchings have their own colours."""
-    keys = list(dict.fromkeys((run.model, run.batching) for run in runs))
-    models = list(dict.fromkeys(run.model for run in runs))
+    keys = list(dict.fromkeys((run.line, run.batching) for run in runs))
+    models = list(dict.fromkeys(run.line for run in runs))
     batchings = list(dict.fromkeys(run.batching for run in runs))
     colours, own = model_colours(models), batching_colours(batchings)
     dashes = batching_dashes(batchings)
@@ -164,7 +164,7 @@ def _looks(runs: Sequence[RunResult]) -> dict[tuple[str, str], dict[str, Any]]:
 def _name(key: tuple[str, str], runs: Sequence[RunResult]) -> str:
     """What tells a line from the others."""
     axes = [
-        list(dict.fromkeys(names)) for names in zip(*((run.model, run.batching) for run in runs), strict=True)
+        list(dict.fromkeys(names)) for names in zip(*((run.line, run.batching) for run in runs), strict=True)
     ]
     telling = [name for name, found in zip(key, axes, strict=True) if len(found) > 1]
     return ", ".join(telling or key)

@@ -91,7 +91,7 @@ def _over_seeds(runs: Sequence[RunResult], series: Mapping[str, pd.Series]) -> C
     """One frame for each model and batching, a column a seed; only x where all are finite stay."""
     together: dict[tuple[str, str], list[pd.Series]] = {}
     for run in runs:
-        together.setdefault((run.model, run.batching), []).append(series[run.run])
+        together.setdefault((run.line, run.batching), []).append(series[run.run])
     frames = {key: pd.concat(each, axis=1) for key, each in together.items()}
     return {key: frame.replace([np.inf, -np.inf], np.nan).dropna() for key, frame in frames.items()}
 
@@ -148,7 +148,7 @@ def _step_ticks(curves: Curves) -> list[float]:
 
 
 def _looks(runs: Sequence[RunResult]) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
-    models = list(dict.fromkeys(run.model for run in runs))
+    models = list(dict.fromkeys(run.line for run in runs))
     batchings = list(dict.fromkeys(run.batching for run in runs))
     return model_colours(models), batching_lines(batchings)
 

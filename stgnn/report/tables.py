@@ -12,7 +12,7 @@ import pandas as pd
 
 from stgnn.report.metrics import ARROW, Metric, metric_of
 from stgnn.report.results import say_workers
-from stgnn.report.rows import RUN_KEYS, Group, Quantity, group_runs, quantity_of
+from stgnn.report.rows import RUN_KEYS, USUAL_ROWS, Group, Quantity, group_runs, quantity_of
 from stgnn.report.steps import step_label
 from stgnn.report.summary import Summary, best
 
@@ -96,7 +96,7 @@ def make_table(
     metric that no run recorded.
     """
     where = f"table '{spec['name']}'"
-    keys = tuple(spec.get("rows", RUN_KEYS[:3]))
+    keys = tuple(spec.get("rows", USUAL_ROWS))
     quantities = [quantity_of(frame, column, where) for column in spec["columns"]]
     groups = group_runs(frame, keys, quantities, where)
     marks: dict[str, str] = {}  # footnote text -> mark
@@ -183,7 +183,7 @@ def _baseline_row(groups: Sequence[Group], group: Group, baseline: Mapping[str, 
     """The baseline row that differs from `group` in the baseline's keys alone, or the only one there is."""
     kept = [
         "dataset",
-        *(key for key in ("model", "workers") if key not in baseline),
+        *(key for key in ("model", "regime", "workers") if key not in baseline),
     ]  # else they would be mixed
     near = {key: group.names[key] for key in kept}
     candidates = [each for each in groups if each.matches({**near, **baseline})]

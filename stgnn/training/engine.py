@@ -100,7 +100,7 @@ class Run:
     # -- the loop ---------------------------------------------------------------------------------
 
     def fit(self) -> None:
-        """Train until the last epoch or until validation stops improving, then load the best weights."""
+        """Train to the last epoch or until validation stops improving; load the best weights, else the last."""
         if isinstance(self.model, FittedForecaster):
             self._fit_directly(self.model)
         while not self.progress.finished:
@@ -192,11 +192,12 @@ class Run:
         progress, training = self.progress, self.training
         error, count, windows = (math.fsum(sums) for sums in zip(*progress.tallies, strict=True))
         train_mae = error / max(count, 1.0)
-        _require_finite(train_mae, validation_mae, progress.epoch + 1)
+        validated = len(self.setup.windows.validation) > 0
+        _require_finite(train_mae, validation_mae if validated else 0.0, progress.epoch + 1)
         progress.epoch += 1
         rate = self._optimiser.param_groups[0]["lr"]
         self._log_epoch(progress.epoch_seconds, train_mae, validation_mae, rate)
-        if validation_mae < progress.best_mae:
+        if validation_mae < progress.best_mae or not validated:
             progress.best_mae, progress.best_epoch = validation_mae, progress.epoch
             self._best_model = copy.deepcopy(self.model.state_dict())
         waited = progress.epoch - progress.best_epoch

@@ -87,7 +87,7 @@ class ErrorSums:
         return float(self.absolute.sum() / self.count.sum())
 
     def summary(self) -> dict[str, Any]:
-        """MAE, RMSE and MAPE (percent), pooled and by forecast step; None where nothing was valid."""
+        """MAE, MSE, RMSE and MAPE (percent), pooled and by forecast step; None where nothing was valid."""
         steps = [self._metrics(self._at(step)) | {"step": step + 1} for step in range(len(self.count))]
         return self._metrics(self._pooled()) | {"horizon": steps}
 
@@ -103,6 +103,7 @@ class ErrorSums:
         return {
             "count": int(count),
             "mae": sums["absolute"] / count if count else None,
+            "mse": sums["squared"] / count if count else None,
             "rmse": (sums["squared"] / count) ** 0.5 if count else None,
             "mape": 100 * sums["relative"] / divisible if divisible else None,
         }

@@ -99,6 +99,7 @@ def _metrics(run: str, setup: Setup, progress: Progress, scores: Mapping[str, An
     return {
         "dataset": settings["dataset"],
         "model": settings["model"]["name"],
+        "regime": settings["regime"],
         "batching": settings["batching"],
         "workers": settings["workers"],
         "seed": settings["seed"],

@@ -165,19 +165,25 @@ def _loaders(
     settings: Mapping[str, Any], training: Training, store: SignalStore, windows: Windows, world: World
 ) -> dict[str, WindowLoader]:
     batch_size = training.global_batch(world.size)
+    steps_over = _windows_a_step(settings["regime"], batch_size, windows)
     placement = _place(settings["batching"], store, windows, world, batch_size)
     loader = PartitionLoader if settings["batching"] == "partitioned-index" else WindowLoader
     return {
         split: loader(
             placement,
             windows.of(split),
-            batch_size,
-            shuffle=training.shuffle and split == "train",
+            steps_over if split == "train" else batch_size,
+            shuffle=training.shuffle and split == "train" and settings["regime"] == "minibatch",
             seed=settings["seed"],
             share=Share(world.rank, world.size),
         )
         for split in ("train", "validation", "test")
     }
+
+
+def _windows_a_step(regime: str, batch_size: int, windows: Windows) -> int:
+    """Windows of one optimiser step over all workers; regimes as in PyTorch Geometric Temporal's paper, 4.2."""
+    return {"minibatch": batch_size, "incremental": 1, "cumulative": len(windows.train)}[regime]
 
 
 def _place(batching: str, store: SignalStore, windows: Windows, world: World, batch_size: int) -> Placement:

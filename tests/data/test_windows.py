@@ -36,10 +36,18 @@ def test_splits_are_disjoint_in_order_and_inside_the_signal(
     assert starts == list(range(entries - input_len - horizon + 1))
 
 
+@given(st.integers(12, 5000))
+def test_without_validation_training_goes_up_to_the_test(entries: int) -> None:
+    windows = split_windows(entries, 4, 1, (0.9, 0.0, 0.1))
+    assert len(windows.validation) == 0
+    assert [*windows.train, *windows.test] == list(range(entries - 4))
+    assert len(windows.test) == max(round(0.1 * (entries - 4)), 1)
+
+
 @pytest.mark.parametrize(
     "entries, ratio, named",
     [(24, (0.7, 0.1, 0.2), "too few"), (9, (0.7, 0.1, 0.2), "0 windows"), (500, (0.7, 0.4, 0.2), "add up"),
-     (500, (0.8, 0.0, 0.2), "positive")],
+     (500, (0.0, 0.8, 0.2), "above 0"), (500, (0.8, 0.2, 0.0), "above 0"), (500, (0.9, -0.1, 0.2), "above 0")],
 )  # fmt: skip
 def test_a_split_that_cannot_be_made_is_an_error(
     entries: int, ratio: tuple[float, float, float], named: str

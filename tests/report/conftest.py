@@ -46,13 +46,21 @@ def _scores(dataset: str, model: str, noise: float) -> dict[str, Any]:
         first * (4 if flat else 1 + growth * step * 2) * MODELS[model][0] * noise for step in range(horizon)
     ]
     entries = [
-        {"step": step + 1, "count": 69_800, "mae": mae, "rmse": mae * 1.9, "mape": mae * 2.1}
+        {
+            "step": step + 1,
+            "count": 69_800,
+            "mae": mae,
+            "mse": (mae * 1.9) ** 2,
+            "rmse": mae * 1.9,
+            "mape": mae * 2.1,
+        }
         for step, mae in enumerate(by_step)
     ]
     pooled = math.fsum(by_step) / horizon
     return {
         "count": 69_800 * horizon,
         "mae": pooled,
+        "mse": (pooled * 2) ** 2,
         "rmse": pooled * 2,
         "mape": pooled * 2.2,
         "horizon": entries,
@@ -62,6 +70,7 @@ def _scores(dataset: str, model: str, noise: float) -> dict[str, Any]:
 def write_run(
     root: Path, dataset: str = "pems-bay-67", model: str = "dcrnn", batching: str = "index", seed: int = 0,
     scores: dict[str, Any] | None = None, workers: int = 1, stats: dict[str, Any] | None = None,
+    regime: str = "minibatch",
 ) -> Path:  # fmt: skip
     """Write one run's result files under `root`, as the contract of `stgnn train` has them."""
     units, _, _, _, megabytes = DATASETS[dataset]
@@ -74,7 +83,7 @@ def write_run(
     folder.mkdir(parents=True)
     settings = {
         "dataset": dataset, "model": {"name": model, "settings": {"hidden": 64, "layers": 2}},
-        "batching": batching, "workers": workers, "seed": seed,
+        "regime": regime, "batching": batching, "workers": workers, "seed": seed,
         "task": {"input_len": 12, "horizon": 12, "split": [0.7, 0.1, 0.2]},
         "training": {"epochs": epochs, "batch_size": 64, "learning_rate": 0.01},
     }  # fmt: skip
@@ -84,7 +93,8 @@ def write_run(
     if scores is not None:
         splits["test"] |= scores
     metrics = {
-        "dataset": dataset, "model": model, "batching": batching, "workers": workers, "seed": seed, "run": name,
+        "dataset": dataset, "model": model, "regime": regime, "batching": batching, "workers": workers, "seed": seed,
+        "run": name,
         "parameters": parameters, "best_epoch": epochs, "epochs": epochs, "null_value": 0.0, "units": units,
         "splits": splits,
     }  # fmt: skip
@@ -161,6 +171,7 @@ def make_frame() -> Callable[..., pd.DataFrame]:
         frame.insert(3, "workers", [workers for workers, several in counted.items() for _ in several])
         run = frame["batching"] + "-w" + frame["workers"].astype(str) + "-s" + frame["seed"].astype(str)
         frame.insert(5, "run", run)
+        frame.insert(2, "regime", "minibatch")
         return frame.astype({"horizon": "Int64", "value": "float64"})
 
     return make

@@ -20,12 +20,12 @@ def test_each_score_and_cost_is_one_line(make_run: MakeRun, tmp_path: Path) -> N
     with (tmp_path / "runs.csv").open() as file:
         header, *lines = list(csv.reader(file))
     assert tuple(header) == COLUMNS
-    identity = ["chickenpox-hungary", "tgcn", "index", "1", "2", folder.name]
-    assert all(line[:6] == identity for line in lines)
+    identity = ["chickenpox-hungary", "tgcn", "minibatch", "index", "1", "2", folder.name]
+    assert all(line[:7] == identity for line in lines)
     scores = json.loads((folder / "metrics.json").read_text())
-    found = {tuple(line[6:9]): (line[9], line[10]) for line in lines}
-    # 3 splits x (pooled + 4 steps) x 4 scores, 3 facts of the training, 12 numbers of stats.csv less epochs
-    assert len(found) == len(lines) == 3 * 5 * 4 + 3 + 12
+    found = {tuple(line[7:10]): (line[10], line[11]) for line in lines}
+    # 3 splits x (pooled + 4 steps) x 5 scores, 3 facts of the training, 12 numbers of stats.csv less epochs
+    assert len(found) == len(lines) == 3 * 5 * 5 + 3 + 12
     test = scores["splits"]["test"]
     assert found[("test", "", "mae")] == (repr(test["mae"]), "cases")
     assert found[("test", "3", "mape")] == (repr(test["horizon"][2]["mape"]), "%")
@@ -115,7 +115,7 @@ def test_broken_result_file_is_named_with_its_position(
         ({"splits": {"test": {"horizon": [{"step": "1"}]}}}, r"splits.test.horizon\[0\].step is str"),
         ({"splits": {"test": {"horizon": []}}}, "splits.test lacks 'count'"),
         (
-            {"splits": {"test": {"count": 1, "mae": "low", "rmse": 1, "mape": 1, "horizon": []}}},
+            {"splits": {"test": {"count": 1, "mae": "low", "mse": 1, "rmse": 1, "mape": 1, "horizon": []}}},
             "splits.test.mae is str, expected int or float",
         ),
     ],

@@ -19,6 +19,7 @@ RUN: dict[str, Any] = {
         "calendar": ["time_of_day"],
         "nulls": "include",
     },
+    "regime": "minibatch",
     "batching": "index",
     "workers": 1,
     "launcher": "none",
