@@ -11,7 +11,7 @@ from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
 from stgnn.nn.arguments import GraphArguments, check_features, state_argument
 from stgnn.nn.recurrent.gru_cell import run_gru_cell
-from stgnn.nn.recurrent.torch_lstm import run_lstm
+from stgnn.nn.recurrent.plain_lstm import run_lstm
 
 AGGREGATIONS = ("add", "mean", "max")
 

@@ -206,7 +206,7 @@ class _TopGraphNodes(nn.Module):
     def forward(self, x: Tensor, count: int) -> Tensor:
         """`[..., N, F] -> [..., count, F]`, highest first; the last one repeats where there are too few."""
         weight = self.select.get_parameter("weight")[0]
-        score = torch.tanh((x * weight).sum(-1) / weight.norm())
+        score = torch.tanh(x @ weight / weight.norm())
         best = score.topk(min(count, x.shape[-2]), dim=-1).indices
         best = torch.cat([best, best[..., -1:].expand(*best.shape[:-1], count - best.shape[-1])], dim=-1)
         chosen = x.gather(-2, best.unsqueeze(-1).expand(*best.shape, x.shape[-1]))

@@ -12,7 +12,7 @@ from stgnn.graph.graph import Graph
 from stgnn.graph.operators import Operator
 from stgnn.nn.arguments import GraphArguments, check_features
 from stgnn.nn.gcn import GraphConvolution
-from stgnn.nn.recurrent.torch_lstm import run_lstm
+from stgnn.nn.recurrent.plain_lstm import run_lstm
 
 
 class MPNNLSTM(nn.Module):
