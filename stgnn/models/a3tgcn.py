@@ -1,17 +1,19 @@
 """A3T-GCN as a forecaster; its recurrence and attention live in `stgnn.nn.recurrent.a3tgcn`.
 
-Axes: B batch, T past entries (the layer's periods), H future entries (horizon), N graph nodes,
-C input or hidden channels, F features to forecast.
+Axes: B batch, T past entries (the layer's periods), N graph nodes, C input or hidden channels.
 """
 
-from torch import Tensor, nn
+from typing import cast
+
+from torch import Tensor
 
 from stgnn.graph.graph import Graph
-from stgnn.models.base import Forecaster, PositiveInt, TaskShape, require_positive, split_horizon
+from stgnn.models.base import PositiveInt, TaskShape, require_positive
+from stgnn.models.direct import EncodingForecaster
 from stgnn.nn.recurrent.a3tgcn import A3TGCN
 
 
-class A3TGCNForecaster(Forecaster):
+class A3TGCNForecaster(EncodingForecaster):
     """T-GCN states of the whole window, weighted by attention, and a linear map to the whole horizon.
 
     Source: Bai et al., "A3T-GCN: Attention Temporal Graph Convolutional Network for Traffic
@@ -22,21 +24,11 @@ class A3TGCNForecaster(Forecaster):
     """
 
     def __init__(self, shape: TaskShape, graph: Graph, *, hidden_channels: PositiveInt) -> None:
-        super().__init__(shape, graph)
         require_positive(hidden_channels=hidden_channels)
+        super().__init__(shape, graph, hidden_channels)
         self.layer = A3TGCN(shape.num_inputs, hidden_channels, shape.input_len)
-        self.head = nn.Linear(hidden_channels, shape.horizon * shape.num_outputs)
 
-    def forward(
-        self,
-        x_BTNC: Tensor,
-        *,
-        calendar_BHK: Tensor | None = None,
-        target_BHNF: Tensor | None = None,
-        step: int = 0,
-    ) -> Tensor:
-        """Return the forecast `[B, H, N, F]`; see `Forecaster.forward`."""
-        self.expect_window(x_BTNC)
+    def encode(self, x_BTNC: Tensor) -> Tensor:
+        """The attended states `[B, N, C]`."""
         # The layer keeps its library's order of axes: [B, N, C, periods].
-        context_BNC = self.layer(x_BTNC.permute(0, 2, 3, 1), self.graph)
-        return split_horizon(self.head(context_BNC), self.shape).to(x_BTNC.dtype)
+        return cast("Tensor", self.layer(x_BTNC.permute(0, 2, 3, 1), self.graph))

@@ -65,6 +65,7 @@ class Forecaster(nn.Module):
         self,
         x_BTNC: Tensor,
         *,
+        past_calendar_BTK: Tensor | None = None,
         calendar_BHK: Tensor | None = None,
         target_BHNF: Tensor | None = None,
         step: int = 0,
@@ -73,8 +74,9 @@ class Forecaster(nn.Module):
 
         Args:
             x_BTNC: scaled features, then calendar channels, of the past entries.
-            calendar_BHK: time of day in [0, 1) and day of week 0..6 of the future entries; None when
-                the dataset has no dates.
+            past_calendar_BTK: time of day in [0, 1) and day of week 0..6 of the past entries, for models that
+                know the time itself, whatever channels the input has; None when the dataset has no dates.
+            calendar_BHK: the same of the future entries.
             target_BHNF: scaled future entries without NaN, for training by scheduled sampling only.
             step: optimiser steps done so far, for schedules inside a model.
         """

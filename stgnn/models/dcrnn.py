@@ -63,6 +63,7 @@ class Seq2SeqDCRNN(Forecaster):
         self,
         x_BTNC: Tensor,
         *,
+        past_calendar_BTK: Tensor | None = None,
         calendar_BHK: Tensor | None = None,
         target_BHNF: Tensor | None = None,
         step: int = 0,

@@ -3,13 +3,14 @@
 Axes: B batch, T past entries, H future entries, N graph nodes, C input channels, F features.
 """
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from stgnn.graph.graph import Graph
-from stgnn.models.base import Forecaster, TaskShape, split_horizon
+from stgnn.models.base import TaskShape
+from stgnn.models.direct import EncodingForecaster
 
 
-class Linear(Forecaster):
+class Linear(EncodingForecaster):
     """y_n = W vec(x_n) + b with `W [H*F, T*C]`: knows no graph, the bar that a graph model must clear.
 
     Source: the linear regression that beat the layer library's own examples; autoregression of order T
@@ -17,18 +18,8 @@ class Linear(Forecaster):
     """
 
     def __init__(self, shape: TaskShape, graph: Graph) -> None:
-        super().__init__(shape, graph)
-        self.head = nn.Linear(shape.input_len * shape.num_inputs, shape.horizon * shape.num_outputs)
+        super().__init__(shape, graph, shape.input_len * shape.num_inputs)
 
-    def forward(
-        self,
-        x_BTNC: Tensor,
-        *,
-        calendar_BHK: Tensor | None = None,
-        target_BHNF: Tensor | None = None,
-        step: int = 0,
-    ) -> Tensor:
-        """Return the forecast `[B, H, N, F]`; see `Forecaster.forward`."""
-        self.expect_window(x_BTNC)
-        x_BNM = x_BTNC.transpose(1, 2).flatten(2)
-        return split_horizon(self.head(x_BNM), self.shape).to(x_BTNC.dtype)
+    def encode(self, x_BTNC: Tensor) -> Tensor:
+        """The window of each graph node in one row, `[B, N, T * C]`."""
+        return x_BTNC.transpose(1, 2).flatten(2)

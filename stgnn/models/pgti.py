@@ -48,6 +48,7 @@ class OneCellDCRNN(Forecaster):
         self,
         x_BTNC: Tensor,
         *,
+        past_calendar_BTK: Tensor | None = None,
         calendar_BHK: Tensor | None = None,
         target_BHNF: Tensor | None = None,
         step: int = 0,

@@ -1,17 +1,12 @@
-"""T-GCN as a forecaster; its recurrent cell lives in `stgnn.nn.recurrent.tgcn`.
-
-Axes: B batch, T past entries, H future entries (horizon), N graph nodes, C input or hidden channels,
-F features to forecast.
-"""
-
-from torch import Tensor, nn
+"""T-GCN as a forecaster; its recurrent cell lives in `stgnn.nn.recurrent.tgcn`."""
 
 from stgnn.graph.graph import Graph
-from stgnn.models.base import Forecaster, PositiveInt, TaskShape, require_positive, split_horizon
+from stgnn.models.base import PositiveInt, TaskShape, require_positive
+from stgnn.models.direct import RecurrentForecaster
 from stgnn.nn.recurrent.tgcn import TGCN
 
 
-class TGCNForecaster(Forecaster):
+class TGCNForecaster(RecurrentForecaster):
     """A T-GCN cell over the window, and one linear map from its last state to the whole horizon.
 
     Source: Zhao et al., "T-GCN: A Temporal Graph Convolutional Network for Traffic Prediction", IEEE
@@ -22,20 +17,5 @@ class TGCNForecaster(Forecaster):
     """
 
     def __init__(self, shape: TaskShape, graph: Graph, *, hidden_channels: PositiveInt) -> None:
-        super().__init__(shape, graph)
         require_positive(hidden_channels=hidden_channels)
-        self.cell = TGCN(shape.num_inputs, hidden_channels)
-        self.head = nn.Linear(hidden_channels, shape.horizon * shape.num_outputs)
-
-    def forward(
-        self,
-        x_BTNC: Tensor,
-        *,
-        calendar_BHK: Tensor | None = None,
-        target_BHNF: Tensor | None = None,
-        step: int = 0,
-    ) -> Tensor:
-        """Return the forecast `[B, H, N, F]`; see `Forecaster.forward`."""
-        self.expect_window(x_BTNC)
-        _, last_BNC = self.cell.unroll(x_BTNC, self.graph)
-        return split_horizon(self.head(last_BNC), self.shape).to(x_BTNC.dtype)
+        super().__init__(shape, graph, TGCN(shape.num_inputs, hidden_channels), hidden_channels)

@@ -36,6 +36,7 @@ class Forecasts:
         with torch.autocast(setup.device.type, torch.bfloat16, enabled=bf16):
             forecast = (model or setup.model)(
                 setup.model_input(batch),
+                past_calendar_BTK=batch.x_calendar_BLK,
                 calendar_BHK=batch.y_calendar_BHK,
                 target_BHNF=target_BHNF,
                 step=step,

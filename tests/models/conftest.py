@@ -20,3 +20,14 @@ def graph():
 def shape():
     """Three entries in, three out, one feature and the time of day."""
     return TaskShape(input_len=3, horizon=3, num_nodes=NUM_NODES, num_inputs=2, num_outputs=1)
+
+
+@pytest.fixture(scope="session")
+def tiny_gpt2(tmp_path_factory):
+    """A folder with a GPT-2 checkpoint of six narrow layers, drawn at random; skips where transformers is absent."""
+    transformers = pytest.importorskip("transformers")
+    folder = tmp_path_factory.mktemp("gpt2")
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(vocab_size=7, n_positions=16, n_embd=8, n_layer=6, n_head=2)
+    transformers.GPT2Model(config).save_pretrained(folder)
+    return folder
