@@ -57,17 +57,17 @@ class FullyConnected(nn.Module):
         return self._finish(biased.unsqueeze(2), first, others).squeeze(2)
 
     def _finish(self, product: Tensor, first: _Unit, others: list[_Unit]) -> Tensor:
-        x = _normalised([first], product)
+        x = _normalised([first], product, relu=self.relu or bool(others))
         for unit in others:
-            x = _normalised([unit], _project([unit], x.relu_()))
-        return x.relu_() if self.relu else x
+            x = _normalised([unit], _project([unit], x), relu=self.relu or unit is not others[-1])
+        return x
 
 
 def side_by_side(layers: Sequence[FullyConnected], x: Tensor) -> tuple[Tensor, ...]:
     """The outputs of several layers of one product and relu, by one product."""
     units = [layer.units[0] for layer in layers]
     widths = [unit._conv2d.out_channels for unit in units]
-    return torch.split(_normalised(units, _project(units, x)).relu_(), widths, dim=3)
+    return torch.split(_normalised(units, _project(units, x), relu=True), widths, dim=3)
 
 
 def _project(units: list[_Unit], x: Tensor) -> Tensor:
@@ -78,12 +78,16 @@ def _project(units: list[_Unit], x: Tensor) -> Tensor:
     return nn.functional.linear(x, torch.cat(weights), torch.cat(biases) if biases else None)
 
 
-def _normalised(units: list[_Unit], x_BTND: Tensor) -> Tensor:
-    """Batch normalisation of the units' channels side by side; running statistics go back to each."""
-    norms = [unit._batch_norm for unit in units]
+def _normalised(units: list[_Unit], x_BTND: Tensor, relu: bool) -> Tensor:
     x_BDTN = x_BTND.permute(0, 3, 1, 2)  # as it lies: channels last
+    out_BDTN = _batch_norm([unit._batch_norm for unit in units], x_BDTN)
+    return (out_BDTN.relu_() if relu else out_BDTN).permute(0, 2, 3, 1)
+
+
+def _batch_norm(norms: list[nn.BatchNorm2d], x_BDTN: Tensor) -> Tensor:
+    """Of the channels of several normalisations side by side; running statistics go back to each."""
     if len(norms) == 1:
-        return cast("Tensor", norms[0](x_BDTN)).permute(0, 2, 3, 1)
+        return cast("Tensor", norms[0](x_BDTN))
     for norm in norms if norms[0].training else ():
         cast("Tensor", norm.num_batches_tracked).add_(1)
     mean = torch.cat([cast("Tensor", norm.running_mean) for norm in norms])
@@ -101,4 +105,4 @@ def _normalised(units: list[_Unit], x_BTND: Tensor) -> Tensor:
         for norm, its_mean, its_variance in parts:
             cast("Tensor", norm.running_mean).copy_(its_mean)
             cast("Tensor", norm.running_var).copy_(its_variance)
-    return out_BDTN.permute(0, 2, 3, 1)
+    return out_BDTN

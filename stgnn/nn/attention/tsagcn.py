@@ -54,13 +54,17 @@ class UnitTCN(nn.Module):
 
     def channels_last(self, x_BNTC: Tensor) -> Tensor:
         """The same of `[B, N, T, F]`."""
+        return self.normalised(x_BNTC).permute(0, 2, 3, 1)
+
+    def normalised(self, x_BNTC: Tensor) -> Tensor:
+        """`[B, C, N, T]`, channels last in memory, which the caller may write over."""
         if self.padding == 0:
             out_BCNT = over_channels(x_BNTC[:, :, :: self.stride], self.conv).permute(0, 3, 1, 2)
         else:
             weight = self.conv.weight.transpose(2, 3).contiguous(memory_format=torch.channels_last)
             x_BCNT, stride, padding = x_BNTC.permute(0, 3, 1, 2), (1, self.stride), (0, self.padding)
             out_BCNT = nn.functional.conv2d(x_BCNT, weight, self.conv.bias, stride, padding)
-        return cast("Tensor", self.bn(out_BCNT)).permute(0, 2, 3, 1)
+        return cast("Tensor", self.bn(out_BCNT))
 
 
 class UnitGCN(nn.Module):
@@ -142,7 +146,7 @@ class UnitGCN(nn.Module):
         weight = torch.cat([conv.weight.flatten(1) for conv in convs], dim=1)
         bias = sum((cast("Tensor", conv.bias) for conv in convs), start=torch.zeros_like(weight[:, 0]))
         out_BCNT = self.bn(nn.functional.linear(terms, weight, bias).permute(0, 3, 1, 2))
-        out_BNTC = (out_BCNT.permute(0, 2, 3, 1) + self._residual(x_BNTC)).relu_()
+        out_BNTC = out_BCNT.add_(self._residual(x_BNTC).permute(0, 3, 1, 2)).relu_().permute(0, 2, 3, 1)
         return self._gated(out_BNTC) if self.attention else out_BNTC
 
     def _residual(self, x_BNTC: Tensor) -> Tensor:
@@ -217,10 +221,12 @@ class AAGCN(nn.Module):
             found = f"has shape {tuple(x.shape)}"
             raise InputError("x", found, f"give [samples, {self.in_channels}, entries, {self.num_nodes}]")
         x_BNTC = x.permute(0, 3, 2, 1).contiguous()
-        out_BNTC = self.tcn1.channels_last(self.gcn1.channels_last(x_BNTC))
-        if self.has_residual:
-            out_BNTC = out_BNTC + (x_BNTC if self.residual is None else self.residual.channels_last(x_BNTC))
-        return out_BNTC.relu().permute(0, 3, 2, 1)
+        out_BCNT = self.tcn1.normalised(self.gcn1.channels_last(x_BNTC))
+        if self.residual is not None:
+            out_BCNT.add_(self.residual.normalised(x_BNTC))
+        elif self.has_residual:
+            out_BCNT.add_(x_BNTC.permute(0, 3, 1, 2))
+        return out_BCNT.relu_().transpose(2, 3)
 
 
 def _convolutions(in_channels: int, out_channels: int, count: int) -> nn.ModuleList:
