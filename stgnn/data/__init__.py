@@ -9,6 +9,7 @@ for batch in loader:
     x, y = model_input(batch), batch.y_BHNF
 """
 
+from stgnn.data.edges import EntryEdges, WindowEdges
 from stgnn.data.features import ModelInput
 from stgnn.data.loader import WindowLoader
 from stgnn.data.placements import (
@@ -25,11 +26,13 @@ from stgnn.store import open_store
 __all__ = [
     "PLACEMENTS",
     "DevicePlacement",
+    "EntryEdges",
     "IndexPlacement",
     "MaterialisedPlacement",
     "ModelInput",
     "Scaler",
     "WindowBatch",
+    "WindowEdges",
     "WindowLoader",
     "Windows",
     "fit_scaler",

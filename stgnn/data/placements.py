@@ -8,6 +8,7 @@ F features, S windows of the signal, K calendar features.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ import psutil
 import torch
 from torch import Tensor
 
+from stgnn.data.edges import EntryEdges, WindowEdges
 from stgnn.data.windows import Windows
 from stgnn.distributed import heartbeat
 from stgnn.prefetch import Prefetcher
@@ -36,9 +38,21 @@ class WindowBatch:
     x_calendar_BLK: Tensor | None  # time of day in [0, 1), day of week 0..6; None without dates
     y_calendar_BHK: Tensor | None
     padding: bool = False  # a stand-in for a worker without windows: takes part, counts for nothing
+    edges: EntryEdges | None = None  # where the graph changes with time
 
     def __len__(self) -> int:
         return len(self.start)
+
+    @cached_property
+    def x_edges(self) -> WindowEdges | None:
+        """The edges of the past, entry by entry, gathered when first asked for; None on a static graph."""
+        return None if self.edges is None else self.edges.of(self.start, self.x_BLNF.shape[1])
+
+    @cached_property
+    def y_edges(self) -> WindowEdges | None:
+        """The edges of the future, which a forecast may not use unless they are planned; None on a static graph."""
+        first = self.start + self.x_BLNF.shape[1]
+        return None if self.edges is None else self.edges.of(first, self.y_BHNF.shape[1])
 
 
 class Placement(Protocol):
@@ -54,16 +68,17 @@ class Placement(Protocol):
         ...
 
 
-class _Calendar:
-    """The calendar features of a signal's entries, kept on the run's device."""
+class _Companions:
+    """What comes with the values of a signal's entries, kept on the run's device: calendar features and edges."""
 
     def __init__(self, store: SignalStore, windows: Windows, device: torch.device) -> None:
         self._windows = windows
         self._offset = torch.arange(windows.length, device=device)
         self._calendar_TK = None if store.calendar is None else torch.from_numpy(store.calendar).to(device)
+        self._edges = None if store.edge_ptr is None else EntryEdges(store, device)
 
     def batch(self, start_B: Tensor, window_BWNF: Tensor) -> WindowBatch:
-        """Cut windows into past and future and add the calendar of both."""
+        """Cut windows into past and future and add the calendar and the edges of both."""
         cut = self._windows.input_len
         calendar = None if self._calendar_TK is None else self._calendar_TK[start_B[:, None] + self._offset]
         return WindowBatch(
@@ -72,6 +87,7 @@ class _Calendar:
             y_BHNF=window_BWNF[:, cut:],
             x_calendar_BLK=None if calendar is None else calendar[:, :cut],
             y_calendar_BHK=None if calendar is None else calendar[:, cut:],
+            edges=self._edges,
         )
 
 
@@ -80,7 +96,7 @@ class HostPlacement:
 
     def __init__(self, store: SignalStore, windows: Windows, device: torch.device | str = "cpu") -> None:
         self.store, self.windows, self.device = store, windows, torch.device(device)
-        self._calendar = _Calendar(store, windows, self.device)
+        self._companions = _Companions(store, windows, self.device)
         self.order_device = torch.device("cpu")
 
     def fill(self, starts: np.ndarray, out_BWNF: np.ndarray) -> None:
@@ -95,7 +111,7 @@ class HostPlacement:
         pinned = self.device.type == "cuda"
         buffers = [_Buffer(torch.empty(shape, pin_memory=pinned), self.device) for _ in range(RING)]
         for start_B, loaded in Prefetcher(self._load, buffers).run(starts):
-            yield self._calendar.batch(start_B, loaded.take())
+            yield self._companions.batch(start_B, loaded.take())
 
     def _load(self, start_B: Tensor, buffer: "_Buffer") -> "tuple[Tensor, _Loaded]":
         buffer.wait_until_copied()
@@ -203,14 +219,14 @@ class DevicePlacement:
             heartbeat.progress()
         self._shape = (windows.length, num_nodes, num_features)
         self._offset = torch.arange(windows.length, device=self.device)
-        self._calendar = _Calendar(store, windows, self.device)
+        self._companions = _Companions(store, windows, self.device)
 
     def batches(self, starts: Iterable[Tensor]) -> Iterator[WindowBatch]:
         """Yield one batch for every tensor of starts, gathered on the device."""
         for start_B in starts:
             index = (start_B[:, None] + self._offset).flatten()
             window = torch.index_select(self._signal, 0, index).view(len(start_B), *self._shape)
-            yield self._calendar.batch(start_B, window)
+            yield self._companions.batch(start_B, window)
 
 
 PLACEMENTS: dict[str, type[HostPlacement] | type[DevicePlacement]] = {
