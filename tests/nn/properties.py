@@ -13,6 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from stgnn.graph.graph import Graph
+from stgnn.nn.attention.astgcn import ASTGCN
+from stgnn.nn.attention.dnntsp import DNNTSP
+from stgnn.nn.attention.gman import GMAN
+from stgnn.nn.attention.mstgcn import MSTGCN
+from stgnn.nn.attention.mtgnn import MTGNN
+from stgnn.nn.attention.stgcn import STConv, TemporalConv
+from stgnn.nn.attention.tsagcn import AAGCN
 from stgnn.nn.hetero.heterogclstm import HeteroGCLSTM
 from stgnn.nn.recurrent.a3tgcn import A3TGCN, A3TGCN2
 from stgnn.nn.recurrent.agcrn import AGCRN, AVWGCN
@@ -29,6 +36,9 @@ from tests.nn.dense import Edges
 
 # Of the inputs that cases name by axes; N is that of the graph.
 SIZES = {"B": 3, "T": 4, "P": 4, "F": 2}
+
+
+NORM = ("weight", "bias", "running_mean", "running_var")  # of a batch normalisation
 
 
 def one_graph(edges: Edges) -> tuple[Any, ...]:
@@ -112,6 +122,38 @@ def _split(x: Tensor) -> dict[str, Tensor]:
     return {"a": x[..., :3, :], "b": x[..., 3:, :]}
 
 
+def no_graph(edges: Edges) -> tuple[Any, ...]:
+    return ()
+
+
+class Located(nn.Module):
+    """GMAN with embeddings of the graph nodes of its own, and the same times for every sample."""
+
+    def __init__(self, num_nodes: int, mask: bool) -> None:
+        super().__init__()
+        self.layer = GMAN(1, 2, 3, SIZES["T"], 0.1, 12, True, mask)
+        self.places = nn.Parameter(torch.randn(num_nodes, 6))
+
+    def forward(self, x: Tensor) -> Any:
+        at = torch.arange(SIZES["T"] + 2, device=x.device)
+        return self.layer(x, self.places, torch.stack([at // 3, at], 1).expand(len(x), -1, -1))
+
+
+def mtgnn(num_nodes: int, learned: bool) -> MTGNN:
+    sizes = (2, num_nodes, [2, 3], 3, 0.3, 3, 4, 2, 4, 4, 5, 6, SIZES["T"], 2, 3, 1, 0.05, 0.7)
+    return MTGNN(True, learned, *sizes, True)
+
+
+def of_mtgnn(*names: str) -> dict[str, int]:
+    norm = "_mtgnn_layers.0._normalization."
+    return {norm + "_weight": 1, norm + "_bias": 1} | dict.fromkeys(names, 0)
+
+
+def aagcn(num_nodes: int, adaptive: bool) -> AAGCN:
+    ahead = torch.stack([torch.arange(num_nodes), (torch.arange(num_nodes) + 1) % num_nodes])
+    return AAGCN(2, 4, ahead, num_nodes, adaptive=adaptive)
+
+
 class WithEmbedding(nn.Module):
     """A layer that takes node embeddings in the graph's place, with embeddings of its own."""
 
@@ -190,5 +232,79 @@ CASES = [
         either=False,
         per_node={"embedding": 0},
         name="AGCRN",
+    ),
+    Case(lambda n: TemporalConv(2, 4), axes="BTNF", output="BTNC", arguments=no_graph, either=False),
+    Case(
+        lambda n: STConv(n, 2, 4, 4, 2, 3),
+        axes="BTNF",
+        output="BTNC",
+        per_node=dict.fromkeys((f"_batch_norm.{name}" for name in NORM), 0),
+    ),
+    Case(
+        lambda n: ASTGCN(2, 2, 3, 4, 5, 1, 3, SIZES["T"], n), axes="BNFT", relabels=False
+    ),  # pairs of graph nodes
+    Case(
+        lambda n: ASTGCN(1, 2, 2, 4, 5, 2, 3, SIZES["T"], n, "sym", False),
+        axes="BNFT",
+        relabels=False,
+        name="ASTGCN without bias",
+    ),
+    Case(lambda n: MSTGCN(2, 2, 3, 4, 5, 1, 3, SIZES["T"]), axes="BNFT"),
+    Case(
+        lambda n: mtgnn(n, learned=False),
+        axes="BFNT",
+        output="BCNT",
+        either=False,
+        per_node=of_mtgnn(),
+        name="MTGNN on a graph",
+    ),
+    Case(
+        lambda n: mtgnn(n, learned=True),
+        axes="BFNT",
+        output="BCNT",
+        arguments=no_graph,
+        either=False,
+        per_node=of_mtgnn("_graph_constructor._embedding1.weight", "_graph_constructor._embedding2.weight"),
+        name="MTGNN",
+    ),
+    Case(
+        lambda n: Located(n, False),
+        axes="BTN",
+        output="BTN",
+        arguments=no_graph,
+        either=False,
+        per_node={"places": 0},
+        name="GMAN",
+    ),
+    Case(
+        lambda n: Located(n, True),
+        axes="BTN",
+        output="BTN",
+        arguments=no_graph,
+        either=False,
+        per_node={"places": 0},
+        name="GMAN masked",
+    ),
+    Case(
+        lambda n: aagcn(n, adaptive=True),
+        axes="BFTN",
+        output="BCTN",
+        arguments=no_graph,
+        either=False,
+        relabels=False,  # one gate convolves over the numbers of graph nodes
+    ),
+    Case(
+        lambda n: aagcn(n, adaptive=False),
+        axes="BFTN",
+        output="BCTN",
+        arguments=no_graph,
+        either=False,
+        relabels=False,
+        name="AAGCN fixed",
+    ),
+    Case(
+        lambda n: DNNTSP(n, 2, 2),
+        axes="BTNF",
+        per_node={"item_embedding.weight": 0, "global_gated_updater.alpha": 0},
     ),
 ]

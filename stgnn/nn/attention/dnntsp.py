@@ -69,7 +69,7 @@ class GlobalGatedUpdater(nn.Module):
     def forward(self, nodes_output: Tensor, present: Tensor | None = None) -> Tensor:
         """`[B, I, D]` from z `[B, I, D]`; `present` `[B, I]` says which items occur (None: all)."""
         gate = self.alpha if present is None else self.alpha * present.unsqueeze(2)
-        return torch.lerp(self.item_embedding.weight.expand_as(nodes_output), nodes_output, gate)
+        return (1 - gate) * self.item_embedding.weight + gate * nodes_output
 
 
 class WeightedGCNBlock(nn.Module):

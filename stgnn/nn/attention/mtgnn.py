@@ -140,8 +140,7 @@ class MTGNN(nn.Module):
 def _dense(adjacency: Graph | Tensor) -> Tensor:
     if isinstance(adjacency, Tensor):
         return adjacency
-    dense = torch.zeros(adjacency.num_nodes, adjacency.num_nodes)
-    return dense.index_put(tuple(adjacency.edge_index), adjacency.edge_weight, accumulate=True)
+    return torch.from_numpy(adjacency.neighbours().to_dense()).t()
 
 
 def _without_unused(model: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:

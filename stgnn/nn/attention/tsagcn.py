@@ -25,8 +25,7 @@ class GraphAAGCN:
 
     def __init__(self, edge_index: Graph | Tensor, num_nodes: int) -> None:
         graph = GraphArguments().graph(edge_index, None, num_nodes)
-        inward = torch.zeros(num_nodes, num_nodes)
-        inward.index_put_(tuple(graph.edge_index), graph.edge_weight, accumulate=True)
+        inward = torch.from_numpy(graph.neighbours().to_dense()).t().float()
         parts = [
             torch.eye(num_nodes),
             *(nn.functional.normalize(m, p=1, dim=0) for m in (inward, inward.t())),
