@@ -1,0 +1,37 @@
+"""GC-LSTM on single snapshots; the layer lives in `stgnn.nn.recurrent.gclstm`."""
+
+from typing import cast
+
+from torch import Tensor
+
+from stgnn.graph.graph import Graph
+from stgnn.models.base import PositiveInt, TaskShape, require_positive
+from stgnn.models.snapshot.regressor import SnapshotRegressor
+from stgnn.nn.recurrent.gclstm import GCLSTM
+
+
+class SnapshotGCLSTM(SnapshotRegressor):
+    """GC-LSTM, one step: from a zero state its filters have nothing to filter.
+
+    Args:
+        hidden_channels: width of the layer (theirs: 32).
+        filter_taps: terms of each Chebyshev filter of the state (theirs: 1).
+        dropout: share of channels that training leaves out (theirs: 0.5).
+    """
+
+    def __init__(
+        self,
+        shape: TaskShape,
+        graph: Graph,
+        *,
+        hidden_channels: PositiveInt,
+        filter_taps: PositiveInt,
+        dropout: float,
+    ) -> None:
+        require_positive(hidden_channels=hidden_channels, filter_taps=filter_taps)
+        super().__init__(shape, graph, hidden_channels, dropout)
+        self.cell = GCLSTM(self.num_features(shape), hidden_channels, filter_taps)
+
+    def step_once(self, x_BNF: Tensor) -> Tensor:
+        """The state after the step."""
+        return cast("Tensor", self.cell(x_BNF, self.graph)[0])
