@@ -19,8 +19,8 @@ class DatasetLoader:
     """A dataset of the catalogue under PyTorch Geometric Temporal's (PGT's) name for it.
 
     Its raw files go to `folder/raw`, its store to `folder/stores`, where the workflow has them too; what is there is
-    used and never fetched or ingested again. `mirror`, a folder or a base URL, comes before the public address.
-    Nothing is fetched before it is needed.
+    used and never fetched or ingested again. Raw files that lie in `folder` itself, where PGT leaves them, are read
+    there. `mirror`, a folder or a base URL, comes before the public address. Nothing is fetched before it is needed.
 
     Where PGT standardises, `normalise` says by which statistics: "train" (the default) takes them from the first
     `train_ratio` of the entries only; "all" takes them from all entries as PGT does, test part included, which
@@ -54,12 +54,15 @@ def fetch_store(name: str, folder: Path, mirror: str | Path | None = None) -> Si
     if not manifest_path(path).exists():
         with locked(path.with_name(f".{path.name}.fetch.lock"), "makes this store"):
             if not manifest_path(path).exists():  # another process made it meanwhile
-                _make_store(name, folder / "raw" / name, path, mirror)
+                _make_store(name, folder, path, mirror)
     return open_store(path)
 
 
-def _make_store(name: str, raw: Path, path: Path, mirror: str | Path | None) -> None:
+def _make_store(name: str, folder: Path, path: Path, mirror: str | Path | None) -> None:
     dataset = find_dataset(load_catalog(), name)
-    for file in dataset.files:
-        retrieve(dataset, file.name, raw, mirror)
+    raw = folder
+    if not all((folder / file.name).is_file() for file in dataset.files):
+        raw = folder / "raw" / name
+        for file in dataset.files:
+            retrieve(dataset, file.name, raw, mirror)
     write_store(read(dataset, raw), path)

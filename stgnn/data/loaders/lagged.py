@@ -115,8 +115,7 @@ class WikiMathsDatasetLoader(LaggedLoader):
 class WindmillOutputLoader(IndexedLaggedLoader):
     """Hourly output of windmills, 17,472 hours, every pair weighted by the strength of its relation.
 
-    `raw_data_dir` is PGT's name of a folder that may have the raw file already: it is `folder`, and the mirror
-    unless another one is given.
+    `raw_data_dir` is PGT's name for `folder`, which it replaces where it is given.
     """
 
     lags, batch_size, returns_scale = 8, 64, True
@@ -129,8 +128,7 @@ class WindmillOutputLoader(IndexedLaggedLoader):
         folder: str | Path = "data",
         mirror: str | Path | None = None,
     ) -> None:
-        folder, mirror = raw_folder(raw_data_dir, folder, mirror)
-        super().__init__(index, folder=folder, mirror=mirror)
+        super().__init__(index, folder=folder if raw_data_dir is None else raw_data_dir, mirror=mirror)
 
 
 class WindmillOutputLargeDatasetLoader(WindmillOutputLoader):
@@ -198,13 +196,3 @@ class EnglandCovidDatasetLoader(LaggedLoader):
         """Return the snapshots, with the graph of the `oldest` lag's day as in PGT, or of the `newest` one's."""
         entries = Entries(self.store, scaler=self.scaler(normalise, train_ratio))
         return stored_signal(entries, self.lags if lags is None else lags, graph=graph)
-
-
-def raw_folder(
-    raw_data_dir: str | Path | None, folder: str | Path, mirror: str | Path | None
-) -> tuple[str | Path, str | Path | None]:
-    """Return folder and mirror, where PGT's `raw_data_dir` takes the place of both that are not given."""
-    if raw_data_dir is None:
-        return folder, mirror
-    has_files = mirror is None and Path(raw_data_dir).is_dir()
-    return raw_data_dir, raw_data_dir if has_files else mirror

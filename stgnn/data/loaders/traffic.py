@@ -12,7 +12,6 @@ import torch
 
 from stgnn.data.loaders.base import DatasetLoader, Normalise
 from stgnn.data.loaders.batches import index_batches, scale_of, share_of
-from stgnn.data.loaders.lagged import raw_folder
 from stgnn.data.scaler import Scaler, fit_scaler
 from stgnn.data.snapshots.graph import GraphSignal
 from stgnn.data.snapshots.stored import Entries, stored_signal
@@ -24,9 +23,8 @@ CLOCK = "time_of_day"
 class TrafficLoader(DatasetLoader):
     """Speeds and the time of day (made from the entries' dates), both standardised over all graph nodes together.
 
-    `raw_data_dir` is PyTorch Geometric Temporal's (PGT's) name of a folder that may have the raw files already: it is
-    `folder`, and the mirror unless another one is given. `index` has no effect: one store serves both ways. Missing
-    speeds, marked 0, count as 0 in the statistics, as in PGT.
+    `raw_data_dir` is PyTorch Geometric Temporal's (PGT's) name for `folder`, which it replaces where it is given.
+    `index` has no effect: one store serves both ways. Missing speeds, marked 0, count as 0 in the statistics as in PGT.
     """
 
     targets: ClassVar[tuple[str, ...] | None] = None  # features of y; None: all
@@ -39,8 +37,7 @@ class TrafficLoader(DatasetLoader):
         folder: str | Path = "data",
         mirror: str | Path | None = None,
     ) -> None:
-        folder, mirror = raw_folder(raw_data_dir, folder, mirror)
-        super().__init__(folder=folder, mirror=mirror)
+        super().__init__(folder=folder if raw_data_dir is None else raw_data_dir, mirror=mirror)
         self.index = index
 
     def scaler(self, normalise: Normalise = "train", train_ratio: float = 0.7) -> Scaler:

@@ -185,7 +185,7 @@ def test_nothing_is_fetched_before_it_is_needed(tmp_path: Path) -> None:
 def test_raw_files_in_the_folder_that_pgt_downloads_to_are_used(mirror: Path, tmp_path: Path) -> None:
     (tmp_path / "METR-LA.zip").write_bytes((mirror / "METR-LA.zip").read_bytes())
     assert len(loaders.METRLADatasetLoader(str(tmp_path)).get_dataset()) == 310 - 23
-    assert (tmp_path / "stores" / "metr-la.zarr").is_dir()
+    assert (tmp_path / "stores" / "metr-la.zarr").is_dir() and not (tmp_path / "raw").exists()
     (tmp_path / "windmill_output.json").write_bytes((mirror / "windmill_output.json").read_bytes())
     assert len(loaders.WindmillOutputLargeDatasetLoader(tmp_path).get_dataset()) == T - 8
 
