@@ -41,15 +41,18 @@ class GatedGraphConv(nn.Module):
         if x.shape[-1] > self.out_channels:
             found = f"has {x.shape[-1]} features"
             raise InputError("X", found, f"at most conv_out_channels, {self.out_channels}")
-        h = nn.functional.pad(x, (0, self.out_channels - x.shape[-1]))
+        h = x
         for weight in self.weight:
-            message = self._aggregated(h @ weight, graph)
-            h = run_gru_cell(self.rnn, message.flatten(0, -2), h.flatten(0, -2)).view(h.shape)
+            mixing = weight[: h.shape[-1]]  # the first state's other columns are zero
+            if self.aggr == "max":
+                message, mixing = self._largest(h @ mixing, graph), None
+            else:
+                message = graph.neighbours(mean=self.aggr == "mean") @ h
+            after = run_gru_cell(self.rnn, message.flatten(0, -2), h.flatten(0, -2), mixing)
+            h = after.view(*h.shape[:-1], self.out_channels)
         return h
 
-    def _aggregated(self, message: Tensor, graph: Graph) -> Tensor:
-        if self.aggr != "max":
-            return graph.neighbours(mean=self.aggr == "mean") @ message
+    def _largest(self, message: Tensor, graph: Graph) -> Tensor:
         edges = graph.neighbours()
         target, source, weight = (
             torch.from_numpy(part).to(message.device) for part in (edges.row, edges.column, edges.value)
