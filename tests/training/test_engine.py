@@ -18,6 +18,7 @@ import yaml
 from stgnn.data import WindowBatch, split_windows
 from stgnn.errors import InputError
 from stgnn.models.dcrnn import Seq2SeqDCRNN
+from stgnn.models.linear import Linear
 from stgnn.store import SignalStore
 from stgnn.training import engine, pauses
 from stgnn.training.engine import train_run
@@ -285,6 +286,24 @@ def test_a_decoder_is_fed_the_mean_where_the_truth_is_nan(
     store = make_store(values, null_value=float("nan"), name="other")
     run(settings_of(DCRNN, epochs=1), store, tmp_path / "run")
     assert fed and max(fed) < 10  # a raw 0 would be some 20 standard deviations away
+
+
+def test_a_model_is_told_the_time_of_past_and_future_entries(
+    small_store: SignalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[torch.Tensor] = []
+    forward = Linear.forward
+
+    def watch(self: Linear, x: torch.Tensor, **given: Any) -> torch.Tensor:
+        told.append(torch.cat([given["past_calendar_BTK"], given["calendar_BHK"]], dim=1))
+        return forward(self, x, **given)
+
+    monkeypatch.setattr(Linear, "forward", watch)
+    run(settings_of(epochs=1, calendar=[]), small_store, tmp_path / "run")
+    day = torch.cat(told)[..., 0] + torch.cat(told)[..., 1]
+    assert day.shape[1] == 4 + 3
+    five_minutes = torch.full_like(day[:, 1:], 1 / 288)
+    torch.testing.assert_close(day.diff(dim=1) % 7, five_minutes, rtol=0, atol=1e-5)
 
 
 def test_a_store_of_another_dataset_is_refused(small_store: SignalStore, tmp_path: Path) -> None:
