@@ -32,12 +32,16 @@ def signal(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
     ],
     ids=str,
 )
-def test_a_layer_equals_pgts(channels: tuple[int, int], options: dict[str, Any], dtype: torch.dtype) -> None:
-    theirs = pgt("tsagcn").AAGCN(*channels, EDGES.index, N, **options)
+@pytest.mark.parametrize("nodes, entries", [(11, 7), (12, 3)])
+def test_a_layer_equals_pgts(
+    channels: tuple[int, int], options: dict[str, Any], dtype: torch.dtype, nodes: int, entries: int
+) -> None:
+    index = torch.cat([EDGES.index, torch.tensor([[0], [nodes - 1]])], 1)
+    theirs = pgt("tsagcn").AAGCN(*channels, index, nodes, **options)
     if not options.get("adaptive", True):  # a plain tensor there, which follows no type
         theirs.gcn1.A = theirs.gcn1.A.to(dtype)
-    ours = AAGCN(*channels, EDGES.index, N, **options)
-    x = signal(4, channels[0], 7, N, dtype=dtype)
+    ours = AAGCN(*channels, index, nodes, **options)
+    x = signal(4, channels[0], entries, nodes, dtype=dtype)
     assert_same(ours, theirs, lambda layer, x: layer(x), lambda layer, x: layer(x), x)
 
 
