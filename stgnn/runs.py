@@ -13,7 +13,7 @@ from typing import Any
 from stgnn.catalog import Dataset
 from stgnn.classes import settings_schema
 from stgnn.errors import InputError
-from stgnn.settings import canonical, canonical_json, check, require_known
+from stgnn.settings import canonical, canonical_json, check, require_known, several
 
 Settings = Mapping[str, Any]
 
@@ -136,11 +136,7 @@ def _merged(layers: Iterable[Settings]) -> dict[str, Any]:
 
 def matches(combination: Settings, match: Settings) -> bool:
     """Has the combination each value of `match`, or one of them where it lists several?"""
-    return all(combination[key] in _several(wanted) for key, wanted in match.items())
-
-
-def _several(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+    return all(combination[key] in several(wanted) for key, wanted in match.items())
 
 
 def require_match(
@@ -148,7 +144,7 @@ def require_match(
 ) -> None:
     """Raise `InputError` unless every value of `match` is in the study and some run has all of them."""
     for axis, wanted in match.items():
-        for value in _several(wanted):
+        for value in several(wanted):
             require_known(value, declared[LISTS[axis]], path, f"{key}.{axis}")
     if not any(matches(each, match) for each in combinations):
         raise InputError(path, f"{key}: matches no run of this study", "mend or remove it")

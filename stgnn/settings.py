@@ -132,6 +132,11 @@ def canonical_json(value: Any) -> str:
     return json.dumps(canonical(value), separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
+def several(value: Any) -> list[Any]:
+    """Return the values of a key that takes one or a list of them; none for null."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
 def _mistake(where: str | Path, prefix: str, key: str, problem: str, todo: str) -> InputError:
     place = ".".join(part for part in (prefix, key) if part).replace(".[", "[")
     return InputError(where, f"{place}: {problem}" if place else problem, todo)

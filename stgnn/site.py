@@ -13,7 +13,7 @@ from typing import Any
 
 from stgnn.errors import InputError
 from stgnn.runs import Run
-from stgnn.settings import require_known
+from stgnn.settings import require_known, several
 
 PROFILES = Path("profiles")
 UNFILLED = "FILL-IN"  # what a site's file says in place of an account that only its user knows
@@ -55,7 +55,7 @@ class Site:
     def queues(self) -> dict[str, list[Limit]]:
         """The limits of each queue, in the order of the file."""
         return {
-            name: [_limit(each) for each in _several(said)] for name, said in self.settings["queues"].items()
+            name: [_limit(each) for each in several(said)] for name, said in self.settings["queues"].items()
         }
 
     def nodes(self, workers: int) -> int:
@@ -72,7 +72,7 @@ class Site:
         Raises:
             InputError: none of the queues takes it.
         """
-        queues, wanted = self.queues, _several(self.settings["queue"])
+        queues, wanted = self.queues, several(self.settings["queue"])
         if not queues:
             return next(iter(wanted), None), None
         for name in wanted:
@@ -234,12 +234,6 @@ def require_account(site: Site) -> None:
     if site.settings["account"] == UNFILLED:
         todo = "write your project's name there, or give --config 'site={account: NAME}'"
         raise InputError(site.where, "site.account: not filled in", todo)
-
-
-def _several(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
 
 
 def _limit(said: Mapping[str, Any]) -> Limit:
