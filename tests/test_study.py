@@ -411,7 +411,7 @@ def test_a_model_that_cannot_be_trained_on_a_dataset_is_refused_before_any_job(
 def test_a_graph_that_changes_over_time_is_refused_before_any_job(load: Load, tmp_path: Path) -> None:
     catalogue = (tmp_path / "datasets.yaml").read_text().replace("windmill-json", "england-covid-json", 1)
     (tmp_path / "datasets.yaml").write_text(catalogue)
-    with pytest.raises(InputError, match="the graph of 'city' changes over time"):
+    with pytest.raises(InputError, match="the graph of 'city' changes with time, which 'deep' cannot use"):
         load()
 
 
@@ -453,6 +453,8 @@ def test_a_pipeline_that_is_not_there_is_answered_with_the_nearest_one(
             {"mirror": "/nope"},
             "--config: mirror: no such folder '/nope'; give a folder or an http(s) address",
         ),
+        ({"site": {"quue": "debug"}}, "--config: site: unknown key 'quue'; did you mean 'queue'?"),
+        ({"site": {"runtime": "long"}}, '--config: site.runtime: expected a whole number, found "long"'),
         ({"mirror": "~nobody/x"}, "--config: mirror: no such folder '~nobody/x'"),
     ],
 )
@@ -460,6 +462,16 @@ def test_a_wrong_command_line_key_is_one_line(given: dict[str, Any], line: str) 
     with pytest.raises(InputError) as caught:
         configure(given, ROOT / "config" / "config.yaml")
     assert str(caught.value).startswith(line)
+
+
+def test_a_mistake_in_a_profile_names_its_file_whatever_the_command_line_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    said = {"site": {"queue": "debug"}}
+    given = {"site": {"name": "polaris", "quues": {}, **said["site"]}}
+    with pytest.raises(InputError, match=r"^profiles/polaris/site.yaml: site: unknown key 'quues'"):
+        configure(given, said=said)
 
 
 def test_a_pipeline_is_named_without_its_suffix_and_the_refusal_says_so() -> None:

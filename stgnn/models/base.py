@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from stgnn.data.edges import WindowEdges
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
 
@@ -52,6 +53,9 @@ class Forecaster(nn.Module):
     # Read from the source: a study that does not have it is refused before any job.
     needs_dates: ClassVar[bool] = False
     needs_equal_lengths: ClassVar[bool] = False  # of input and horizon
+    on_changing_graphs: ClassVar[bool] = (
+        False  # can be trained there, by the `edges` of each window or without a graph
+    )
 
     def __init__(self, shape: TaskShape, graph: Graph) -> None:
         super().__init__()
@@ -66,6 +70,7 @@ class Forecaster(nn.Module):
         x_BTNC: Tensor,
         *,
         past_calendar_BTK: Tensor | None = None,
+        edges: WindowEdges | None = None,
         calendar_BHK: Tensor | None = None,
         target_BHNF: Tensor | None = None,
         step: int = 0,
@@ -77,6 +82,7 @@ class Forecaster(nn.Module):
             past_calendar_BTK: time of day in [0, 1) and day of week 0..6 of the past entries, for models that
                 know the time itself, whatever channels the input has; None when the dataset has no dates.
             calendar_BHK: the same of the future entries.
+            edges: the edges of the past entries where the graph changes with time; None on one graph.
             target_BHNF: scaled future entries without NaN, for training by scheduled sampling only.
             step: optimiser steps done so far, for schedules inside a model.
         """

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from stgnn.data.edges import WindowEdges
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
 from stgnn.models.base import FittedForecaster, Scales, TaskShape
@@ -31,6 +32,8 @@ class LastValue(FittedForecaster):
     A missing last entry is repeated like any other.
     """
 
+    on_changing_graphs = True
+
     def fit(
         self,
         store_rows: Rows,
@@ -46,6 +49,7 @@ class LastValue(FittedForecaster):
         x_BTNC: Tensor,
         *,
         past_calendar_BTK: Tensor | None = None,
+        edges: WindowEdges | None = None,
         calendar_BHK: Tensor | None = None,
         target_BHNF: Tensor | None = None,
         step: int = 0,
@@ -60,6 +64,8 @@ class TrainMean(FittedForecaster):
     """Forecasts the mean of each graph node and feature over the training rows, nulls excluded."""
 
     mean_NF: Tensor  # scaled
+
+    on_changing_graphs = True
 
     def __init__(self, shape: TaskShape, graph: Graph) -> None:
         super().__init__(shape, graph)
@@ -85,6 +91,7 @@ class TrainMean(FittedForecaster):
         x_BTNC: Tensor,
         *,
         past_calendar_BTK: Tensor | None = None,
+        edges: WindowEdges | None = None,
         calendar_BHK: Tensor | None = None,
         target_BHNF: Tensor | None = None,
         step: int = 0,
@@ -104,6 +111,7 @@ class HistoricalAverage(FittedForecaster):
     """
 
     needs_dates = True
+    on_changing_graphs = True
 
     mean_SNF: Tensor  # scaled; slot of the week = day of week * slots per day + slot of the day
 
@@ -138,6 +146,7 @@ class HistoricalAverage(FittedForecaster):
         x_BTNC: Tensor,
         *,
         past_calendar_BTK: Tensor | None = None,
+        edges: WindowEdges | None = None,
         calendar_BHK: Tensor | None = None,
         target_BHNF: Tensor | None = None,
         step: int = 0,

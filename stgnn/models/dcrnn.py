@@ -12,6 +12,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from stgnn.data.edges import WindowEdges
 from stgnn.graph.graph import Graph
 from stgnn.models.base import Forecaster, PositiveInt, TaskShape, require_positive
 from stgnn.nn.recurrent.dcrnn import DCRNN
@@ -64,6 +65,7 @@ class Seq2SeqDCRNN(Forecaster):
         x_BTNC: Tensor,
         *,
         past_calendar_BTK: Tensor | None = None,
+        edges: WindowEdges | None = None,
         calendar_BHK: Tensor | None = None,
         target_BHNF: Tensor | None = None,
         step: int = 0,

@@ -8,6 +8,7 @@ from typing import Protocol, cast
 
 from torch import Tensor, nn
 
+from stgnn.data.edges import WindowEdges
 from stgnn.graph.graph import Graph
 from stgnn.models.base import Forecaster, TaskShape, split_horizon
 
@@ -24,6 +25,7 @@ class DirectForecaster(Forecaster):
         x_BTNC: Tensor,
         *,
         past_calendar_BTK: Tensor | None = None,
+        edges: WindowEdges | None = None,
         calendar_BHK: Tensor | None = None,
         target_BHNF: Tensor | None = None,
         step: int = 0,

@@ -9,6 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from stgnn.data.edges import WindowEdges
 from stgnn.graph.embedding import spectral_embedding
 from stgnn.graph.graph import Graph
 from stgnn.models.base import Forecaster, PositiveInt, TaskShape, require_positive
@@ -71,6 +72,7 @@ class GMANForecaster(Forecaster):
         x_BTNC: Tensor,
         *,
         past_calendar_BTK: Tensor | None = None,
+        edges: WindowEdges | None = None,
         calendar_BHK: Tensor | None = None,
         target_BHNF: Tensor | None = None,
         step: int = 0,

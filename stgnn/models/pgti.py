@@ -6,6 +6,7 @@ channels, which are also the hidden ones, F features.
 
 from torch import Tensor
 
+from stgnn.data.edges import WindowEdges
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
 from stgnn.models.base import Forecaster, PositiveInt, TaskShape, require_positive
@@ -49,6 +50,7 @@ class OneCellDCRNN(Forecaster):
         x_BTNC: Tensor,
         *,
         past_calendar_BTK: Tensor | None = None,
+        edges: WindowEdges | None = None,
         calendar_BHK: Tensor | None = None,
         target_BHNF: Tensor | None = None,
         step: int = 0,

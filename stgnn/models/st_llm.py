@@ -4,17 +4,24 @@ Axes: B batch, T past entries, H future entries (horizon), N graph nodes, C inpu
 D channels of each embedding, K the two calendar columns (time of day, day of week).
 """
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from stgnn.data.edges import WindowEdges
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
 from stgnn.models.base import Forecaster, PositiveInt, TaskShape, require_positive, split_horizon
 from stgnn.models.calendar import require_calendar, step_of_day
 
 DAYS = 7
+REMEDY = (
+    "give a folder with GPT-2's config.json and model.safetensors, or gpt2 where the hub can be reached "
+    "(`hf download gpt2 --local-dir FOLDER` there fills a folder)"
+)
 
 
 class STLLMForecaster(Forecaster):
@@ -29,8 +36,8 @@ class STLLMForecaster(Forecaster):
 
     Args:
         gpt2: a folder with a GPT-2 checkpoint (config.json and model.safetensors), or its name on the Hugging Face
-            hub, which is downloaded once. Its weights are part of the run's checkpoints, not of its name: give
-            another model entry another name.
+            hub, from where it is downloaded once. The run's settings hold this text alone: put other weights into
+            another folder.
         gpt_layers: layers of GPT-2 that are used (paper: 6 of 12).
         trained_layers: how many of these, the last ones, train their attention (paper: 1).
         channels: D, width of each of the three embeddings (the authors' code: 256).
@@ -80,6 +87,7 @@ class STLLMForecaster(Forecaster):
         x_BTNC: Tensor,
         *,
         past_calendar_BTK: Tensor | None = None,
+        edges: WindowEdges | None = None,
         calendar_BHK: Tensor | None = None,
         target_BHNF: Tensor | None = None,
         step: int = 0,
@@ -109,21 +117,29 @@ def _load(where: str, dropout: float) -> Any:
             "transformers", "is not installed", "pip install 'stgnn[llm]' for models on GPT-2"
         ) from error
     rates = {"attn_pdrop": dropout, "embd_pdrop": dropout, "resid_pdrop": dropout}
+
+    def loaded(**source: bool) -> Any:
+        return GPT2Model.from_pretrained(where, output_loading_info=True, **source, **rates)
+
     try:
-        model, report = GPT2Model.from_pretrained(where, output_loading_info=True, **rates)
+        model, report = _from_here_or_the_hub(loaded, Path(where).is_dir())
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise InputError(f"gpt2: {where}", f"gives no GPT-2 ({reason})", _REMEDY) from error
+        raise InputError(f"gpt2: {where}", f"gives no GPT-2 ({reason})", REMEDY) from error
     missing = sorted(report["missing_keys"])
     if missing:
-        raise InputError(f"gpt2: {where}", f"has no GPT-2 weights {missing[0]} (and others)", _REMEDY)
+        raise InputError(f"gpt2: {where}", f"has no GPT-2 weights {missing[0]} (and others)", REMEDY)
     return model.float()
 
 
-_REMEDY = (
-    "give a folder with GPT-2's config.json and model.safetensors, or gpt2 where the hub can be reached "
-    "(`hf download gpt2 --local-dir FOLDER` there fills a folder)"
-)
+def _from_here_or_the_hub(loaded: Callable[..., Any], is_folder: bool) -> Any:
+    """What is on this machine comes first: a compute node that reaches no hub would be told so after half a minute."""
+    try:
+        return loaded(local_files_only=True)
+    except OSError:
+        if is_folder:
+            raise
+        return loaded()
 
 
 def _first_layers(model: Any, where: str, layers: int, tokens: int) -> Any:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from stgnn.data.features import ModelInput
@@ -23,7 +24,7 @@ from stgnn.distributed.world import World
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
 from stgnn.models.base import Forecaster, TaskShape
-from stgnn.models.build import build_model
+from stgnn.models.build import build_model, find_class
 from stgnn.store.signal_store import SignalStore, open_store
 from stgnn.training.metrics import LOSSES
 
@@ -116,7 +117,7 @@ def prepare(settings: Mapping[str, Any], store_path: Path, world: World) -> Setu
         _warn_of_slow_bfloat16(world.device)
     dtype = torch.float64 if training.precision == "float64" else torch.float32
     torch.manual_seed(settings["seed"])
-    store = _open(store_path, settings["dataset"])
+    store = _open(store_path, settings["dataset"], settings["model"])
     heartbeat.progress()
     windows = split_windows(store.shape[0], task["input_len"], task["horizon"], task["split"])
     scaler = fit_scaler(store, windows.train, windows.input_len, task["nulls"]).to(world.device, dtype)
@@ -127,14 +128,14 @@ def prepare(settings: Mapping[str, Any], store_path: Path, world: World) -> Setu
     return Setup(settings, training, world, dtype, store, windows, scaler, model_input, model, loaders)
 
 
-def _open(path: Path, dataset: str) -> SignalStore:
+def _open(path: Path, dataset: str, model: Mapping[str, Any]) -> SignalStore:
     store = open_store(path)
     held = store.attributes.get("dataset", dataset)
     if held != dataset:
         raise InputError(store.path, f"holds {held}, but the run is on {dataset}", "give its store")
-    if store.edge_ptr is not None:
-        problem = "its graph changes over time, which forecasting models cannot use yet"
-        raise InputError(store.path, problem, "choose a static one")
+    if store.edge_ptr is not None and not find_class(model["class"]).on_changing_graphs:
+        problem = f"its graph changes with time, which {model['name']} cannot use"
+        raise InputError(store.path, problem, "choose a snapshot model, or a dataset with one graph")
     return store
 
 
@@ -143,7 +144,10 @@ def _build(
 ) -> Forecaster:
     nodes, outputs = store.shape[1:]
     shape = TaskShape(windows.input_len, windows.horizon, nodes, model_input.num_channels, outputs)
-    return build_model(model, shape, Graph.from_numpy(store.edge_index, store.edge_weight, nodes))
+    edges = (store.edge_index, store.edge_weight)
+    if store.edge_ptr is not None:  # each batch brings its own
+        edges = (np.zeros((2, 0), np.int64), np.zeros(0, np.float32))
+    return build_model(model, shape, Graph.from_numpy(*edges, nodes))
 
 
 def _warn_of_slow_bfloat16(device: torch.device) -> None:

@@ -1,19 +1,42 @@
 """Models of single snapshots: one step of a layer from past entries side by side, and nothing else."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 import yaml
 
+from stgnn.data import EntryEdges
 from stgnn.errors import InputError
+from stgnn.graph.graph import Graph
 from stgnn.models.base import TaskShape
 from stgnn.models.build import build_model
 from stgnn.models.snapshot.a3tgcn import SnapshotA3TGCN
 from stgnn.models.snapshot.gconvlstm import SnapshotGConvLSTM
+from stgnn.store import open_store, write_store
+from stgnn.training.engine import train_run
+from tests.conftest import make_signal
 from tests.models.test_named_models import MODELS
+from tests.training.conftest import settings_of
 
 SHAPE = TaskShape(input_len=4, horizon=1, num_nodes=5, num_inputs=1, num_outputs=1)
 SNAPSHOT = [name for name in MODELS if name.startswith("snapshot-")]
 BLIND = {"snapshot-dcrnn-k1", "snapshot-gconvgru-k1", "snapshot-gconvlstm-k1", "snapshot-gclstm"}
+
+
+@pytest.fixture(scope="module")
+def changing_store(tmp_path_factory):
+    """60 entries on 5 graph nodes, with edges of their own."""
+    rng, count = np.random.default_rng(3), 60
+    ptr = np.arange(count + 1) * 6
+    signal = replace(
+        make_signal(rng.normal(size=(count, 5, 1)), dated=False),
+        edge_index=rng.integers(0, 5, (2, ptr[-1])), edge_weight=rng.random(ptr[-1]).astype(np.float32), edge_ptr=ptr,
+    )  # fmt: skip
+    path = tmp_path_factory.mktemp("changing") / "small.zarr"
+    write_store(signal, path)
+    return open_store(path)
 
 
 def build(name, graph):
@@ -44,6 +67,41 @@ def test_only_layers_with_hops_see_a_neighbour(name, graph):
     nudged[:, :, 0] += 1.0
     moved = (model(nudged) - model(window))[:, :, 1].abs().max()  # graph node 1 hears graph node 0
     assert (moved < 1e-12) == (name in BLIND)
+
+
+@pytest.mark.parametrize("name", SNAPSHOT)
+def test_every_window_has_the_graph_of_its_last_entry(name, changing_store, tmp_path):
+    edges = EntryEdges(changing_store)
+    model = build(name, Graph(torch.zeros(2, 0, dtype=torch.long), None, 5))
+    start = torch.tensor([3, 0, 7])
+    window = torch.stack([torch.from_numpy(changing_store.rows(s, s + 4)) for s in start.tolist()]).double()
+    together = model(window, edges=edges.of(start, 4))
+    for place in range(len(start)):
+        own = Graph(*edges.of(start[place : place + 1], 4).entry(0, 3), 5)
+        alone = build(name, own)
+        alone.load_state_dict(model.state_dict())
+        torch.testing.assert_close(together[place : place + 1], alone(window[place : place + 1]))
+    if name not in BLIND | {"snapshot-agcrn"}:
+        other = model(window, edges=edges.of(start + 1, 4))
+        assert not torch.allclose(other, together)
+
+
+def test_a_study_trains_on_a_graph_that_changes(changing_store, tmp_path):
+    run = settings_of(
+        {"name": "snapshot-gconvgru", **MODELS["snapshot-gconvgru"]}, calendar=[], input_len=4, horizon=1,
+        patience=None, regime="cumulative", epochs=60, learning_rate=0.02, milestones=[],
+    )  # fmt: skip
+    run["model"]["settings"]["dropout"] = 0.0
+    train_run(run, changing_store.path, tmp_path / "run")
+    rows = (tmp_path / "run" / "per_epoch_stats.csv").read_text().splitlines()[1:]
+    errors = [float(row.split(",")[2]) for row in rows]
+    assert errors[-1] < 0.8 * errors[0]
+
+
+def test_a_model_for_one_graph_is_refused_on_one_that_changes(changing_store, tmp_path):
+    run = settings_of({"name": "tgcn", **MODELS["tgcn"]}, calendar=[], patience=None)
+    with pytest.raises(InputError, match="changes with time, which tgcn cannot use"):
+        train_run(run, changing_store.path, tmp_path / "run")
 
 
 @pytest.mark.parametrize("name", SNAPSHOT)

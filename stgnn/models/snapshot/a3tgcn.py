@@ -1,9 +1,11 @@
 """A3T-GCN on single snapshots; the layer lives in `stgnn.nn.recurrent.a3tgcn`.
 
-Axes: B batch, T past entries, N graph nodes, C channels.
+Axes: B batch, T past entries, N graph nodes, C channels, F = T * C features.
 """
 
-from torch import Tensor, nn
+from typing import cast
+
+from torch import Tensor
 
 from stgnn.graph.graph import Graph
 from stgnn.models.base import PositiveInt, TaskShape, require_positive
@@ -26,7 +28,7 @@ class SnapshotA3TGCN(SnapshotRegressor):
         super().__init__(shape, graph, hidden_channels, dropout)
         self.layer = A3TGCN(shape.num_inputs, hidden_channels, shape.input_len)
 
-    def encode(self, x_BTNC: Tensor) -> Tensor:
-        """The attended states after relu and dropout, `[B, N, channels]`."""
-        hidden_BNC = self.layer(x_BTNC.permute(0, 2, 3, 1), self.graph).relu()
-        return nn.functional.dropout(hidden_BNC, self.dropout, self.training)
+    def step_once(self, x_BNF: Tensor, graph: Graph) -> Tensor:
+        """The attended states."""
+        x_BNTC = x_BNF.unflatten(2, (self.shape.input_len, self.shape.num_inputs))
+        return cast("Tensor", self.layer(x_BNTC.transpose(2, 3), graph))

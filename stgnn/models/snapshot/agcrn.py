@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from stgnn.data.edges import WindowEdges
 from stgnn.graph.graph import Graph
 from stgnn.models.base import PositiveInt, TaskShape, require_positive
 from stgnn.models.snapshot.regressor import SnapshotRegressor
@@ -45,6 +46,10 @@ class SnapshotAGCRN(SnapshotRegressor):
         self.embedding_ND = nn.Parameter(torch.empty(shape.num_nodes, embedding_dimensions))
         nn.init.xavier_uniform_(self.embedding_ND)
 
-    def step_once(self, x_BNF: Tensor) -> Tensor:
-        """The state after the step."""
+    def step_once(self, x_BNF: Tensor, graph: Graph) -> Tensor:
+        """The state after the step, whatever the graph."""
         return cast("Tensor", self.cell(x_BNF, self.embedding_ND))
+
+    def step_on_edges(self, x_BNF: Tensor, edges: WindowEdges) -> Tensor:
+        """As on one graph."""
+        return self.step_once(x_BNF, self.graph)

@@ -32,6 +32,6 @@ class SnapshotDCRNN(SnapshotRegressor):
         super().__init__(shape, graph, hidden_channels, dropout)
         self.cell = DCRNN(self.num_features(shape), hidden_channels, max_diffusion_step + 1)
 
-    def step_once(self, x_BNF: Tensor) -> Tensor:
+    def step_once(self, x_BNF: Tensor, graph: Graph) -> Tensor:
         """The state after the step."""
-        return cast("Tensor", self.cell(x_BNF, self.graph))
+        return cast("Tensor", self.cell(x_BNF, graph))

@@ -33,6 +33,6 @@ class SnapshotDyGrAE(SnapshotRegressor):
         width = max(hidden_channels, self.num_features(shape))  # the convolution pads, it does not cut
         self.layer = DyGrEncoder(width, conv_layers, "mean", hidden_channels, 1)
 
-    def step_once(self, x_BNF: Tensor) -> Tensor:
+    def step_once(self, x_BNF: Tensor, graph: Graph) -> Tensor:
         """The state after the step."""
-        return cast("Tensor", self.layer(x_BNF, self.graph)[0])
+        return cast("Tensor", self.layer(x_BNF, graph)[0])

@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from stgnn.data.edges import WindowEdges
 from stgnn.graph.graph import Graph
 from stgnn.models.base import TaskShape
 from stgnn.models.snapshot.regressor import SnapshotRegressor
@@ -19,9 +20,9 @@ class SnapshotEvolveGCNO(SnapshotRegressor):
         super().__init__(shape, graph, self.num_features(shape), dropout)
         self.layer = EvolveGCNO(self.num_features(shape))
 
-    def step_once(self, x_BNF: Tensor) -> Tensor:
+    def step_once(self, x_BNF: Tensor, graph: Graph) -> Tensor:
         """The convolution with the weight after one step."""
-        return self.layer.unroll(x_BNF.unsqueeze(1), self.graph)[0].squeeze(1)
+        return self.layer.unroll(x_BNF.unsqueeze(1), graph)[0].squeeze(1)
 
 
 class SnapshotEvolveGCNH(SnapshotRegressor):
@@ -35,6 +36,10 @@ class SnapshotEvolveGCNH(SnapshotRegressor):
         super().__init__(shape, graph, self.num_features(shape), dropout)
         self.layer = EvolveGCNH(shape.num_nodes, self.num_features(shape))
 
-    def step_once(self, x_BNF: Tensor) -> Tensor:
+    def step_once(self, x_BNF: Tensor, graph: Graph) -> Tensor:
         """The convolution with the weight after one step."""
-        return self.layer.unroll(x_BNF.unsqueeze(1), self.graph)[0].squeeze(1)
+        return self.layer.unroll(x_BNF.unsqueeze(1), graph)[0].squeeze(1)
+
+    def step_on_edges(self, x_BNF: Tensor, edges: WindowEdges) -> Tensor:
+        """Window by window: each chooses its own graph nodes."""
+        return self.step_by_window(x_BNF, edges)

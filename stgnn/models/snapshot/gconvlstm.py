@@ -32,6 +32,6 @@ class SnapshotGConvLSTM(SnapshotRegressor):
         super().__init__(shape, graph, hidden_channels, dropout)
         self.cell = GConvLSTM(self.num_features(shape), hidden_channels, filter_taps)
 
-    def step_once(self, x_BNF: Tensor) -> Tensor:
+    def step_once(self, x_BNF: Tensor, graph: Graph) -> Tensor:
         """The state after the step."""
-        return cast("Tensor", self.cell(x_BNF, self.graph)[0])
+        return cast("Tensor", self.cell(x_BNF, graph)[0])

@@ -1,9 +1,13 @@
-"""MPNN-LSTM on single snapshots; the layer lives in `stgnn.nn.recurrent.mpnn_lstm`."""
+"""MPNN-LSTM on single snapshots; the layer lives in `stgnn.nn.recurrent.mpnn_lstm`.
+
+Axes: B batch, N graph nodes, F features, R = B * N rows.
+"""
 
 from typing import cast
 
 from torch import Tensor
 
+from stgnn.data.edges import WindowEdges
 from stgnn.graph.graph import Graph
 from stgnn.models.base import PositiveInt, TaskShape, require_positive
 from stgnn.models.snapshot.regressor import SnapshotRegressor
@@ -26,6 +30,12 @@ class SnapshotMPNNLSTM(SnapshotRegressor):
         super().__init__(shape, graph, 2 * hidden_channels + features, dropout)
         self.layer = MPNNLSTM(features, hidden_channels, shape.num_nodes, 1, dropout)
 
-    def step_once(self, x_BNF: Tensor) -> Tensor:
+    def step_once(self, x_BNF: Tensor, graph: Graph) -> Tensor:
         """Both LSTMs' states beside the features."""
-        return cast("Tensor", self.layer(x_BNF.unsqueeze(1), self.graph))
+        return cast("Tensor", self.layer(x_BNF.unsqueeze(1), graph))
+
+    def step_on_edges(self, x_BNF: Tensor, edges: WindowEdges) -> Tensor:
+        """All windows' graph nodes as rows, with the edges between them."""
+        rows_RF = x_BNF.flatten(0, 1)
+        graph = Graph(*edges.step(len(edges) - 1), num_nodes=len(rows_RF))
+        return cast("Tensor", self.layer(rows_RF, graph)).view(*x_BNF.shape[:2], -1)

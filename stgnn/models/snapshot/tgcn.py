@@ -25,6 +25,6 @@ class SnapshotTGCN(SnapshotRegressor):
         super().__init__(shape, graph, hidden_channels, dropout)
         self.cell = TGCN(self.num_features(shape), hidden_channels)
 
-    def step_once(self, x_BNF: Tensor) -> Tensor:
+    def step_once(self, x_BNF: Tensor, graph: Graph) -> Tensor:
         """The state after the step."""
-        return cast("Tensor", self.cell(x_BNF, self.graph))
+        return cast("Tensor", self.cell(x_BNF, graph))
