@@ -22,21 +22,22 @@ class IndexBatches:
     """The batches of one split: x and y [B, L, N, F] float32, gathered from the mapped store.
 
     Every pass over a shuffled split has its own order; `set_epoch` chooses the next one, so that a resumed training
-    goes on with the order that it left.
+    goes on with the order that it left. Several ranks get equally many training batches, since each must take part in
+    every step; of the other splits each rank gets whole batches, some one more than others, and nothing comes twice.
     """
 
-    def __init__(self, loader: WindowLoader, entries: Entries) -> None:
-        self._loader, self._epoch = loader, 0
+    def __init__(self, loader: WindowLoader, entries: Entries, is_training: bool) -> None:
+        self._loader, self._is_training, self._epoch = loader, is_training, 0
         self._columns = [CALENDAR_FEATURES.index(name) for name in entries.calendar]
         device = loader.placement.order_device
         self.scaler = entries.scaler and entries.scaler.to(device, entries.scaler.mean_F.dtype)
 
     def __len__(self) -> int:
-        return len(self._loader)
+        return len(self._loader) if self._is_training else len(self._loader.evaluation_ranges())
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         epoch, self._epoch = self._epoch, self._epoch + 1
-        batches = self._loader.epoch(epoch) if self._loader.shuffle else self._loader.in_time_order()
+        batches = self._loader.epoch(epoch) if self._is_training else self._loader.in_time_order()
         return (self._pair(batch) for batch in batches)
 
     @property
@@ -85,13 +86,14 @@ def index_batches(
     )
     size = batch_size * share.size
     train, validation, test = (
-        IndexBatches(
-            WindowLoader(placement, starts, size, shuffle=shuffle and starts == windows.train, share=share),
-            entries,
-        )
+        WindowLoader(placement, starts, size, shuffle=shuffle, share=share)
         for starts in (windows.train, windows.validation, windows.test)
     )
-    return train, validation, test
+    return (
+        IndexBatches(train, entries, True),
+        IndexBatches(validation, entries, False),
+        IndexBatches(test, entries, False),
+    )
 
 
 def share_of(world_size: int, ddp_rank: int) -> Share:

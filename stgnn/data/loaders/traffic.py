@@ -82,7 +82,7 @@ class TrafficLoader(DatasetLoader):
         A batch is (x, y), both [B, lags, N, F]: `lags` past entries and as many future ones. `allGPU`, a CUDA device's
         number, puts the signal there. Statistics are those of the first `ratio[0]` of the entries. Only training
         batches are shuffled (PGT shuffles all). With `world_size` and `ddp_rank` each rank has its part of every
-        batch of `world_size * batch_size` windows, and of the validation and test batches, which nobody pads.
+        training batch of `world_size * batch_size` windows, and its share of the validation and test batches.
         `dask_batching` must stay False: PGT's own fails.
         """
         entries = self._entries(normalise, ratio[0])

@@ -17,6 +17,7 @@ from stgnn.data.snapshots.dynamic_graph import DynamicGraphTemporalSignal
 from stgnn.data.snapshots.graph import GraphSignal
 from stgnn.data.snapshots.static_graph import StaticGraphTemporalSignal
 from stgnn.errors import InputError
+from stgnn.settings import require_known
 from stgnn.store.calendar import CALENDAR_FEATURES
 from stgnn.store.signal_store import SignalStore
 
@@ -119,6 +120,8 @@ def stored_signal(
         raise InputError(entries.store.path, problem, "use shorter windows")
     if graph not in GRAPHS:
         raise InputError("graph", f"is {graph!r}", f"use one of {GRAPHS}")
+    for name in targets or ():
+        require_known(name, entries.feature, entries.store.path, "targets")
     columns = [entries.feature.index(name) for name in targets or entries.feature]
     x = StoredRows(entries.rows, count, input_len, 0, window_last)
     of_y = partial(_target, columns=columns, keep_steps=horizon is not None)

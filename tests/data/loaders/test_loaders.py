@@ -145,15 +145,15 @@ def test_only_training_batches_are_shuffled_and_anew_each_epoch(ours: Ours) -> N
 
 def test_ranks_share_every_batch(ours: Ours) -> None:
     loader = ours("PemsBayDatasetLoader")
-    whole = [
-        batches[0] for batches in zip(*loader.get_index_dataset(lags=3, batch_size=16)[0:1], strict=True)
-    ]
-    ranks = [
-        loader.get_index_dataset(lags=3, batch_size=8, world_size=2, ddp_rank=rank)[0] for rank in range(2)
-    ]
-    assert {len(rank) for rank in ranks} == {len(whole)}
-    together = [torch.cat([x for x, _ in rank]) for rank in ranks]
-    assert sum(map(len, together)) == sum(len(x) for x, _ in whole)
+    alone = loader.get_index_dataset(lags=3, batch_size=16)
+    ranks = [loader.get_index_dataset(lags=3, batch_size=8, world_size=2, ddp_rank=rank) for rank in range(2)]
+    for whole, *parts in zip(alone[0], ranks[0][0], ranks[1][0], strict=True):
+        assert torch.equal(whole[0], torch.cat([part[0] for part in parts]))
+    for split in (1, 2):
+        held = [list(rank[split]) for rank in ranks]
+        assert [len(rank[split]) for rank in ranks] == [len(batches) for batches in held]
+        expected = torch.cat([y for _, y in alone[split]])
+        assert torch.equal(expected, torch.cat([y for batches in held for _, y in batches]))
     with pytest.raises(InputError, match="ddp_rank"):
         loader.get_index_dataset(world_size=2, ddp_rank=2)
 

@@ -39,6 +39,8 @@ def test_one_feature_and_the_one_next_entry_have_no_axis(make_store: MakeStore) 
     np.testing.assert_array_equal(stored_signal(two, 6)[4].y, VALUES[10])
     np.testing.assert_array_equal(stored_signal(two, 6, targets=["f1"])[4].y, VALUES[10, :, 1])
     np.testing.assert_array_equal(stored_signal(two, 6, 2, targets=["f1"])[4].y, VALUES[10:12, :, 1].T)
+    with pytest.raises(InputError, match="targets"):
+        stored_signal(two, 6, targets=["f2"])
 
 
 def test_entries_are_scaled_and_may_carry_the_calendar(make_store: MakeStore) -> None:
