@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from stgnn.data.edges import WindowEdges
+from stgnn.errors import InputError
 from stgnn.graph.embedding import spectral_embedding
 from stgnn.graph.graph import Graph
 from stgnn.models.base import Forecaster, PositiveInt, TaskShape, require_positive
@@ -34,6 +35,9 @@ class GMANForecaster(Forecaster):
         heads: attention heads, the paper's K (paper: 8).
         head_channels: width of each head, the paper's d (paper: 8).
         steps_per_day: times of day that are told apart (paper: 288, five minutes each).
+
+    Raises:
+        InputError: there is one graph node only.
     """
 
     needs_dates = True
@@ -53,6 +57,9 @@ class GMANForecaster(Forecaster):
         require_positive(
             num_blocks=num_blocks, heads=heads, head_channels=head_channels, steps_per_day=steps_per_day
         )
+        if shape.num_nodes < 2:
+            problem = "has one graph node, over which embeddings cannot be normalised"
+            raise InputError("graph", problem, "choose a dataset with several")
         super().__init__(shape, graph)
         self.steps_per_day = steps_per_day
         self.register_buffer("embedding_ND", spectral_embedding(graph, heads * head_channels))

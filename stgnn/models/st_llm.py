@@ -112,10 +112,12 @@ def _load(where: str, dropout: float) -> Any:
     """GPT-2 in float32 from a folder or the hub; every weight must come from there."""
     try:
         from transformers import GPT2Model
+        from transformers.utils import logging
     except ModuleNotFoundError as error:
         raise InputError(
             "transformers", "is not installed", "pip install 'stgnn[llm]' for models on GPT-2"
         ) from error
+    logging.disable_progress_bar()  # a line a step in every worker's log
     rates = {"attn_pdrop": dropout, "embd_pdrop": dropout, "resid_pdrop": dropout}
 
     def loaded(**source: bool) -> Any:

@@ -5,6 +5,7 @@ import torch
 
 from stgnn.errors import InputError
 from stgnn.graph.embedding import spectral_embedding
+from stgnn.graph.graph import Graph
 from stgnn.models.base import TaskShape
 from stgnn.models.calendar import step_of_day
 from stgnn.models.gman import GMANForecaster
@@ -48,6 +49,12 @@ def test_a_dataset_without_dates_is_refused(model, missing):
     given = {"past_calendar_BTK": PAST, "calendar_BHK": FUTURE, missing: None}
     with pytest.raises(InputError, match="needs the time of each entry"):
         model(torch.zeros(1, 2, 5, 3), **given)
+
+
+def test_one_graph_node_is_refused():
+    shape = TaskShape(input_len=2, horizon=3, num_nodes=1, num_inputs=1, num_outputs=1)
+    with pytest.raises(InputError, match="one graph node"):
+        GMANForecaster(shape, Graph(torch.zeros(2, 0, dtype=torch.int64), None, 1), **SIZES)
 
 
 def test_its_graph_nodes_are_described_by_their_place_in_the_graph(model, graph):

@@ -85,6 +85,22 @@ def test_a_folder_without_gpt2_is_refused_in_one_line(graph, tiny_gpt2, tmp_path
     assert "\n" not in str(error.value)
 
 
+def test_a_name_is_looked_for_on_this_machine_before_the_hub(graph, tiny_gpt2, monkeypatch):
+    from transformers import GPT2Model
+
+    asked, load = [], GPT2Model.from_pretrained
+
+    def watch(where, local_files_only=False, **options):
+        asked.append((where, local_files_only))
+        if local_files_only:
+            raise OSError("not in the cache")
+        return load(tiny_gpt2, **options)
+
+    monkeypatch.setattr(GPT2Model, "from_pretrained", watch)
+    build(graph, "someone/gpt2")
+    assert asked == [("someone/gpt2", True), ("someone/gpt2", False)]
+
+
 def test_a_checkpoint_of_another_model_is_refused_and_not_drawn_at_random(graph, tiny_gpt2, tmp_path):
     folder = tmp_path / "deeper"
     shutil.copytree(tiny_gpt2, folder)
