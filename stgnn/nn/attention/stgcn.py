@@ -15,6 +15,7 @@ from stgnn.graph.graph import Graph, Normalization
 from stgnn.nn import buffers
 from stgnn.nn.arguments import GraphArguments, check_features
 from stgnn.nn.attention.chebyshev import ChebyshevConvolution
+from stgnn.nn.attention.entries import convolve_entries
 
 
 class TemporalConv(nn.Module):
@@ -41,13 +42,10 @@ class TemporalConv(nn.Module):
             found = f"has {X.shape[1]} entries, the kernel {self.kernel_size}"
             raise InputError("X", found, "give longer windows or a smaller kernel_size")
         convs = (self.conv_1, self.conv_2, self.conv_3)
-        weight = torch.cat([conv.weight for conv in convs]).transpose(2, 3).to(X.dtype)
-        bias = torch.cat([cast("Tensor", conv.bias) for conv in convs]).to(X.dtype)
-        # channels last is how [B, T, N, F] lies: no copy on the way in or out
-        weight = weight.contiguous(memory_format=torch.channels_last)
-        pqr_BCTN = nn.functional.conv2d(X.permute(0, 3, 1, 2), weight, bias)
+        kernel_KFO = torch.cat([conv.weight for conv in convs]).squeeze(2).permute(2, 1, 0)
+        bias = torch.cat([cast("Tensor", conv.bias) for conv in convs])
         apply = cast("Callable[..., Tensor]", _Gate.apply)
-        return apply(pqr_BCTN.permute(0, 2, 3, 1))
+        return apply(convolve_entries(X, kernel_KFO, bias))
 
 
 class _Gate(torch.autograd.Function):

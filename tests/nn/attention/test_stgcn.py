@@ -21,7 +21,7 @@ def signal(*shape: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
 
 @needs_pgt
 @both_precisions
-@pytest.mark.parametrize("features, kernel", [(1, 3), (2, 1), (5, 4)])
+@pytest.mark.parametrize("features, kernel", [(1, 3), (2, 1), (17, 1), (17, 4)])
 def test_a_temporal_convolution_equals_pgts(features: int, kernel: int, dtype: torch.dtype) -> None:
     ours, theirs = TemporalConv(features, 6, kernel), pgt("stgcn").TemporalConv(features, 6, kernel)
     x = signal(3, 7, N, features, dtype=dtype)
@@ -62,7 +62,7 @@ def test_a_chebyshev_convolution_is_its_recursion(features: int, outputs: int, K
         close(gradient, truth, 1e-11)
 
 
-@pytest.mark.parametrize("samples, extra, nodes, features", product((1, 3), (0, 2), (1, 5), (1, 4)))
+@pytest.mark.parametrize("samples, extra, nodes, features", product((1, 3), (0, 2), (1, 5), (1, 16)))
 def test_axes_of_length_one_get_right_gradients(samples: int, extra: int, nodes: int, features: int) -> None:
     """PyTorch's convolutions mistake the layout of such views in places (2.13)."""
     layer, x = TemporalConv(features, 6, 3), signal(samples, 3 + extra, nodes, features, dtype=torch.float32)
