@@ -218,4 +218,5 @@ def over_entries(q_BPND: Tensor, k_BTND: Tensor, v_BTND: Tensor, width: int, mas
     if mask:
         later = torch.ones(scores_BNKPT.shape[3:], dtype=torch.bool, device=scores_BNKPT.device).triu(1)
         scores_BNKPT = scores_BNKPT.masked_fill(later, -math.inf)
-    return (scores_BNKPT.softmax(4) @ v).permute(0, 3, 1, 2, 4).flatten(3)
+    out_BNKPd = torch.matmul(scores_BNKPT.softmax(4), v)
+    return out_BNKPd.permute(0, 3, 1, 2, 4).flatten(3)
