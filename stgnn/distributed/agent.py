@@ -22,7 +22,7 @@ from typing import Any
 
 from stgnn.distributed import heartbeat, network
 from stgnn.distributed.allocation import node_number
-from stgnn.distributed.heartbeat import Heartbeat, read_beat
+from stgnn.distributed.heartbeat import read_beat
 from stgnn.distributed.job import END, STOP, Job, read_job
 from stgnn.distributed.pinning import available_cores, cores_beside_gpus, cores_of_ranks
 from stgnn.distributed.processes import end_all, how_it_ended, start
@@ -116,13 +116,12 @@ class Agent:
 
     def _note_death(self, rank: int, status: int) -> None:
         """Say how a rank died that could not. torchrun itself tells of its ranks, unless it was killed."""
+        host, how = self.job.nodes[self.node], how_it_ended(status)
         if self.job.launcher == "dask":
-            note_death(
-                self.job.file(f"rank-{rank}"), how_it_ended(status), rank=rank, host=self.job.nodes[self.node]
-            )
+            note_death(self.job, rank, how, host)
         elif status < 0:
             for beat in self._own_beats():
-                note_death(self.job.file(f"rank-{beat['rank']}"), f"its torchrun {how_it_ended(status)}")
+                note_death(self.job, beat["rank"], f"its torchrun {how}", host)
 
     def _ask_to_stop(self) -> None:
         """Signal the ranks of this node, each once; those that do not beat yet, when they do."""
@@ -140,7 +139,7 @@ class Agent:
     def _own_beats(self) -> Iterator[dict[str, Any]]:
         """The beats of this node's ranks that have not ended. Only torchrun knows which ranks it has here."""
         for rank in range(self.job.workers):
-            beat = read_beat(self.job.file(f"rank-{rank}"))
+            beat = self.job.beat(f"rank-{rank}")
             if beat is not None and beat.get("node") == self.node and "end" not in beat:
                 yield beat
 
@@ -195,7 +194,7 @@ def main(path: str, kind: str) -> int:
     job, node = read_job(Path(path)), node_number(kind)
     agent = Agent(job, node)
     _heed_signals(agent)
-    heartbeat.beat_as(Heartbeat(job.file(agent.name), {"node": node}))
+    heartbeat.beat_as(job.heartbeat(agent.name, node=node))
     try:
         check_node(job, node)
         with scratch_folder(job, node) as scratch:

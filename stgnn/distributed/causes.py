@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stgnn.distributed.heartbeat import read_beat
-from stgnn.distributed.job import Job
+from stgnn.distributed.job import Beats, Job
 
 TAIL_LINES = 30
 MOST_OTHERS = 4
@@ -55,14 +54,11 @@ def rank_name(job: Job, beat: dict[str, Any]) -> str:
     return f"rank {beat['rank']} on {node}" + ("" if same else f" ({host})")
 
 
-def told_causes(job: Job) -> list[Cause]:
+def told_causes(job: Job, beats: Beats) -> list[Cause]:
     """What ranks, agents and the Dask scheduler have left word of."""
-    ranks = [read_beat(job.file(f"rank-{rank}")) for rank in range(job.workers)]
-    nodes = [read_beat(job.file(f"node-{number}")) for number in range(len(job.nodes))]
-    named = [(rank_name(job, beat), beat) for beat in ranks if beat]
-    named += [(f"compute node {job.nodes[number]}", beat) for number, beat in enumerate(nodes) if beat]
-    if dask := read_beat(job.file("dask")):
-        named.append((DASK, dask))
+    named = [(rank_name(job, beat), beat) for beat in beats.ranks if beat]
+    named += [(f"compute node {name}", beat) for name, beat in zip(job.nodes, beats.nodes, strict=True)]
+    named.append((DASK, beats.dask))
     return [_cause(who, beat["end"]) for who, beat in named if _is_bad(beat)]
 
 

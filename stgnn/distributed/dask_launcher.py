@@ -28,7 +28,7 @@ def main(path: str) -> None:
     for number in SIGNALS:  # a batch system signals all processes; this one leaves when the ranks have
         signal.signal(number, signal.SIG_IGN)
     job = read_job(Path(path))
-    heartbeat.beat_as(heartbeat.Heartbeat(job.file("dask"), {}))
+    heartbeat.beat_as(job.heartbeat("dask"))
     with dask.config.set(SETTINGS):
         run_rank(lambda: asyncio.run(_serve(job)))
 

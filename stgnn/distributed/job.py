@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from stgnn.distributed.heartbeat import BEAT_SECONDS, Heartbeat, read_beat
 from stgnn.files import write_text
 
 TRAIN_RANK = "stgnn.training.rank:train_rank"
@@ -60,6 +61,18 @@ class Job:
         """The beat or log of `driver`, `node-<k>`, `rank-<r>` or `dask`."""
         return self.home / f"{who}.{kind}"
 
+    def heartbeat(self, who: str, seconds: float = BEAT_SECONDS, **facts: Any) -> Heartbeat:
+        """The heartbeat of `who`, which says for which attempt it beats."""
+        return Heartbeat(self.file(who), {"job": self.id, **facts}, seconds)
+
+    def beat(self, who: str) -> dict[str, Any] | None:
+        """What `who` said last; None for no news.
+
+        A process of an attempt whose driver was killed lives on for a while and writes here too: that is no news.
+        """
+        beat = read_beat(self.file(who))
+        return beat if beat is not None and beat.get("job") == self.id else None
+
     def ranks_of(self, node: int) -> range:
         """The ranks of compute node number `node`."""
         return range(node * self.per_node, (node + 1) * self.per_node)
@@ -69,6 +82,22 @@ class Job:
         shutil.rmtree(self.home, ignore_errors=True)
         self.home.mkdir(parents=True, exist_ok=True)
         write_text(self.path, json.dumps(asdict(self), indent=1) + "\n")
+
+
+class Beats:
+    """What the processes of a job have said last, each an empty mapping while it has said nothing."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self.ranks: list[dict[str, Any]] = [{}] * job.workers
+        self.nodes: list[dict[str, Any]] = [{}] * len(job.nodes)
+        self.dask: dict[str, Any] = {}
+
+    def read(self) -> None:
+        """Look at all of them. One caught while it is written is as it was."""
+        self.ranks = [self._job.beat(f"rank-{rank}") or known for rank, known in enumerate(self.ranks)]
+        self.nodes = [self._job.beat(f"node-{node}") or known for node, known in enumerate(self.nodes)]
+        self.dask = self._job.beat("dask") or self.dask
 
 
 def read_job(path: Path) -> Job:

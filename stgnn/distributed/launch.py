@@ -15,7 +15,8 @@ from typing import Any
 from stgnn.distributed.allocation import Allocation, find_allocation
 from stgnn.distributed.job import TRAIN_RANK, Job
 from stgnn.distributed.network import interface_in_use, loopback_name
-from stgnn.distributed.supervise import Limits, Supervisor
+from stgnn.distributed.supervise import Supervisor
+from stgnn.distributed.watch import Limits
 from stgnn.errors import InputError
 from stgnn.files import locked, remove_partials
 from stgnn.training import stop

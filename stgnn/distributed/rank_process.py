@@ -39,8 +39,10 @@ def enter(job: Job, rank: int) -> None:
     faulthandler.register(DUMP_STACKS)
     if shares := os.environ.get(CORES):
         pin(int(core) for core in shares.split(";")[int(os.environ["LOCAL_RANK"])].split(","))
-    facts = {"rank": rank, "node": int(os.environ[NODE]), "phase": "starting", "step": 0, "progressed": 0.0}
-    heartbeat.beat_as(heartbeat.Heartbeat(job.file(f"rank-{rank}"), facts))
+    node = int(os.environ[NODE])
+    heartbeat.beat_as(
+        job.heartbeat(f"rank-{rank}", rank=rank, node=node, phase="starting", step=0, progressed=0.0)
+    )
 
 
 def _log_to(file: Path) -> None:
@@ -97,10 +99,11 @@ def _end(how: str, message: str, trace: str = "") -> dict[str, Any]:
     return {"how": how, "message": message, "trace": trace[-heartbeat.TRACE_CHARACTERS :], "at": time.time()}
 
 
-def note_death(file: Path, how: str, **facts: Any) -> None:
-    """Say in a dead process's beat `file` how it ended, unless it did so itself."""
-    beat = heartbeat.read_beat(file) or facts
-    if "end" not in beat:
+def note_death(job: Job, rank: int, how: str, host: str) -> None:
+    """Say in a dead rank's beat how it ended, unless it did so itself or the file is another attempt's by now."""
+    file = job.file(f"rank-{rank}")
+    beat = heartbeat.read_beat(file) or {"job": job.id, "rank": rank, "host": host}
+    if beat.get("job") == job.id and "end" not in beat:
         heartbeat.write_beat(file, {**beat, "end": _end("died", how)})
 
 

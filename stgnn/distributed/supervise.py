@@ -3,36 +3,29 @@
 import logging
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 from types import TracebackType
-from typing import Any, Self
-
-import psutil
+from typing import Self
 
 from stgnn.distributed.allocation import Allocation
 from stgnn.distributed.causes import (
     DASK,
-    PERHAPS,
     REAL,
-    SILENT_END,
     SYMPTOM,
     Cause,
     full_disk,
-    rank_name,
     report,
     stack_of_rank,
     told_causes,
 )
-from stgnn.distributed.heartbeat import Heartbeat, read_beat
-from stgnn.distributed.job import END, GO_ON, STOP, Job
-from stgnn.distributed.processes import end_all, how_it_ended, start
-from stgnn.distributed.watch import Silence
+from stgnn.distributed.job import END, GO_ON, STOP, Beats, Job
+from stgnn.distributed.processes import end_all, start
+from stgnn.distributed.untold import Untold
+from stgnn.distributed.watch import Limits
 from stgnn.errors import InputError
 from stgnn.training.stop import Stopped, StopRequest
 
@@ -47,28 +40,15 @@ class TrainingFailed(Exception):
     """A rank failed, died or hung; the text says which and how, the likeliest cause first."""
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Seconds that the driver gives."""
-
-    start: float = 300.0  # to a process until it trains
-    silence: float = 30.0  # to one that trains, between two beats
-    stall: float = 600.0  # to all ranks together, until one makes progress
-    settle: float = 2.0  # after the first failure, to hear of others
-    patience: float = 50.0  # to ranks that were asked to stop
-    close: float = 15.0  # to launcher and agents, once the ranks have ended
-
-
 class Supervisor:
     """A job under way."""
 
     def __init__(self, job: Job, allocation: Allocation, limits: Limits, asked: StopRequest) -> None:
         self._job, self._allocation, self._limits, self._asked = job, allocation, limits, asked
         self._children: dict[str, Popen[bytes]] = {}
-        self._heartbeat = Heartbeat(job.file("driver"), {"job": job.id, "order": GO_ON}, seconds=1.0)
-        self._beats: dict[str, dict[str, Any]] = {}
-        self._silences: dict[str, Silence] = {}
-        self._stall = Silence(limits.stall)
+        self._heartbeat = job.heartbeat("driver", seconds=1.0, order=GO_ON)
+        self._beats = Beats(job)
+        self._untold = Untold(job, limits)
         self._shown = 0
         self._failed_at: float | None = None
         self._stopping_since: float | None = None
@@ -138,21 +118,16 @@ class Supervisor:
             if time.monotonic() - looked < pause:
                 continue
             looked = time.monotonic()
-            ranks = [self._beat(f"rank-{rank}") for rank in range(self._job.workers)]
-            if self._are_over(ranks):
+            self._beats.read()
+            if self._are_over():
                 return
-            self._fail_if_due(ranks)
+            self._fail_if_due()
             if self._failed_at is None:
                 self._show_first_rank()
-                self._heed_stop(ranks)
+                self._heed_stop()
 
-    def _beat(self, who: str) -> dict[str, Any]:
-        """What `who` said last; empty while nothing. A beat caught while it is written is no news."""
-        self._beats[who] = read_beat(self._job.file(who)) or self._beats.get(who, {})
-        return self._beats[who]
-
-    def _are_over(self, ranks: Sequence[dict[str, Any]]) -> bool:
-        ends = [beat.get("end", {}) for beat in ranks]
+    def _are_over(self) -> bool:
+        ends = [beat.get("end", {}) for beat in self._beats.ranks]
         if any(end.get("how") not in GOOD_ENDS for end in ends):
             return False
         self._wait_for_children(self._limits.close)
@@ -161,15 +136,13 @@ class Supervisor:
             raise Stopped(stopped)
         return True
 
-    def _fail_if_due(self, ranks: Sequence[dict[str, Any]]) -> None:
+    def _fail_if_due(self) -> None:
         """Raise the first cause, some time after the first failure: the loudest is seldom the first."""
         causes = [
-            *told_causes(self._job),
-            *self._ended_children(),
-            *self._silent(ranks),
-            *self._stalled(ranks),
+            *told_causes(self._job, self._beats),
+            *self._untold.causes(self._beats, self._children),
+            *self._not_stopping(),
         ]
-        causes += self._not_stopping()
         if not causes:
             return
         causes += full_disk(self._job)
@@ -195,9 +168,8 @@ class Supervisor:
     def _stall_report(self, stall: Cause) -> str:
         """Where each of the ranks furthest behind was: one of them may be at fault, the others wait for it."""
         lines = [stall.line]
-        for rank in sorted(
-            range(self._job.workers), key=lambda rank: self._beats[f"rank-{rank}"].get("step", 0)
-        ):
+        ranks = self._beats.ranks
+        for rank in sorted(range(len(ranks)), key=lambda rank: ranks[rank].get("step", 0)):
             stack = stack_of_rank(self._job.file(f"rank-{rank}", "log"))
             lines += [f"rank {rank} was in:", stack] if stack else []
         return "\n".join(lines[: 1 + 2 * SHOWN_STACKS])
@@ -211,75 +183,12 @@ class Supervisor:
     def _all_ended(self) -> bool:
         return all(child.poll() is not None for child in self._children.values())
 
-    # -- failures that nobody tells of ----------------------------------------------------------------
-
-    def _ended_children(self) -> list[Cause]:
-        """Launcher or agents that left although ranks have not ended."""
-        causes = []
-        for who, child in self._children.items():
-            status = child.poll()
-            if status is None:
-                continue
-            # A starter that fails has its own reason, or fails because a rank did.
-            likelihood = REAL if status < 0 else SILENT_END
-            how = how_it_ended(status) if status else "left before all ranks had ended"
-            causes.append(Cause(likelihood, time.time(), who, how))
-        return causes + self._lost_agents() if self._all_ended() else causes
-
-    def _lost_agents(self) -> list[Cause]:
-        """Agents that were started, and whose starter is gone, but that never said that they leave."""
-        beats = [self._beat(f"node-{number}") for number in range(len(self._job.nodes))]
-        lost = [name for name, beat in zip(self._job.nodes, beats, strict=True) if beat and "end" not in beat]
-        what = "its agent is gone without a word: it was killed, or the node is lost"
-        return [Cause(PERHAPS, time.time(), f"compute node {name}", what) for name in lost]
-
-    def _silent(self, ranks: Sequence[dict[str, Any]]) -> list[Cause]:
-        causes = []
-        for number, name in enumerate(self._job.nodes):
-            who = f"node-{number}"
-            if self._is_silent(who, self._beat(who), begun=True):
-                causes.append(Cause(REAL, time.time(), f"compute node {name}", self._lost(who)))
-        for rank, beat in enumerate(ranks):
-            begun = beat.get("phase") == "training"
-            if "end" not in beat and self._is_silent(f"rank-{rank}", beat, begun):
-                who = rank_name(self._job, {"rank": rank, **beat}) if beat else f"rank {rank}"
-                causes.append(Cause(PERHAPS, time.time(), who, self._hangs(beat, begun)))
-        return causes
-
-    def _is_silent(self, who: str, beat: dict[str, Any], begun: bool) -> bool:
-        silence = self._silences.setdefault(who, Silence(self._limits.start))
-        if beat and begun:
-            silence.allow(self._limits.silence)
-        return "end" not in beat and silence.is_long(beat.get("beat"))
-
-    def _lost(self, who: str) -> str:
-        if not self._beat(who):
-            return f"has not started in {self._limits.start:.0f} s"
-        return f"is lost: no sign of life for {self._limits.silence:.0f} s"
-
-    def _hangs(self, beat: dict[str, Any], begun: bool) -> str:
-        if not begun:
-            return f"does not train {self._limits.start:.0f} s after its start"
-        state = " (its process is stopped, as by SIGSTOP)" if _is_stopped(beat) else ""
-        return f"hangs: no sign of life for {self._limits.silence:.0f} s{state}"
-
-    def _stalled(self, ranks: Sequence[dict[str, Any]]) -> list[Cause]:
-        """All beat, none gets on: some wait for others that wait for them, or for a disk."""
-        if not any(beat.get("phase") == "training" for beat in ranks):
-            return []
-        if not self._stall.is_long([beat.get("progressed") for beat in ranks]):
-            return []
-        steps = [beat.get("step", 0) for beat in ranks]
-        what = f"made no progress for {self._limits.stall:.0f} s; they are at step {min(steps)}"
-        what += f" to {max(steps)}" if max(steps) > min(steps) else ""
-        return [Cause(REAL, time.time(), "all ranks", what, is_stall=True)]
-
     # -- stopping -------------------------------------------------------------------------------------
 
-    def _heed_stop(self, ranks: Sequence[dict[str, Any]]) -> None:
+    def _heed_stop(self) -> None:
         if self._stopping_since is not None or not self._is_asked():
             return
-        if not all(beat.get("phase") == "training" for beat in ranks):
+        if not all(beat.get("phase") == "training" for beat in self._beats.ranks):
             raise Stopped("stopped before training began; the same command starts it")
         log.info("asked to stop: the ranks save their place")
         self._stopping_since = time.monotonic()
@@ -288,9 +197,7 @@ class Supervisor:
     def _is_asked(self) -> bool:
         deadline = self._job.deadline
         asked = bool(self._asked) or (deadline is not None and time.time() >= deadline)
-        return asked or any(
-            self._beat(f"node-{number}").get("stop") for number in range(len(self._job.nodes))
-        )
+        return asked or any(beat.get("stop") for beat in self._beats.nodes)
 
     def _not_stopping(self) -> list[Cause]:
         since, patience = self._stopping_since, self._limits.patience
@@ -310,12 +217,3 @@ class Supervisor:
         self._shown += len(text)
         sys.stderr.write(text.decode(errors="replace"))
         sys.stderr.flush()
-
-
-def _is_stopped(beat: dict[str, Any]) -> bool:
-    if beat.get("host") != socket.gethostname():
-        return False
-    try:
-        return psutil.Process(beat["pid"]).status() == psutil.STATUS_STOPPED
-    except psutil.NoSuchProcess:
-        return False

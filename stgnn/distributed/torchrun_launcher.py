@@ -37,9 +37,7 @@ def main(path: str, node: str) -> None:
         elastic_launch(_config(job, _endpoint(job)), command[0])(*command[1:])
     except ChildFailedError as error:
         for rank, failure in error.failures.items():
-            note_death(
-                job.file(f"rank-{rank}"), how_it_ended(failure.exitcode), rank=rank, host=job.nodes[int(node)]
-            )
+            note_death(job, rank, how_it_ended(failure.exitcode), job.nodes[int(node)])
         print(error, file=sys.stderr)  # noqa: T201  torch's report, into the node's log
         sys.exit(1)
     del store  # it must have lived until here

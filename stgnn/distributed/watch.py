@@ -1,10 +1,23 @@
-"""Who has fallen silent: time without news, counted so that one's own pauses do not count."""
+"""How long the driver waits for what, and time without news, counted so that its own pauses do not count."""
 
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 LONGEST_PAUSE = 5.0  # seconds that one look after another may take up at most
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds that the driver gives."""
+
+    start: float = 300.0  # to a process until its first beat
+    load: float = 45.0  # between two beats while libraries load, of which a large one holds all threads up
+    silence: float = 30.0  # between two beats of one that trains
+    stall: float = 600.0  # to all ranks together, until one makes progress
+    settle: float = 2.0  # after the first failure, to hear of others
+    patience: float = 50.0  # to ranks that were asked to stop
+    close: float = 15.0  # to launcher and agents, once the ranks have ended
 
 
 @dataclass

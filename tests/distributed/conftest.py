@@ -13,7 +13,9 @@ from typing import Any
 import psutil
 import pytest
 
+from stgnn.distributed import watch
 from stgnn.distributed.heartbeat import read_beat
+from stgnn.distributed.job import Job
 
 HERE = Path(__file__).parent
 PATIENCE = 120.0  # seconds for anything on a busy machine
@@ -95,6 +97,45 @@ def drive(tmp_path: Path) -> Iterator[Drive]:
     if driven.process is not None:
         driven.process.kill()
         driven.process.communicate()
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    declared = Job(
+        id="7",
+        settings={},
+        store="",
+        folder=str(tmp_path),
+        code="",
+        deadline=None,
+        function="",
+        launcher="dask",
+        workers=3,
+        nodes=("n1",),
+        address="",
+        interface=None,
+        scratch=None,
+        threads=None,
+    )
+    declared.write()
+    return declared
+
+
+@dataclass
+class Clock:
+    """The time by which silence is counted."""
+
+    now: float = field(default_factory=time.monotonic)
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(watch, "time", clock)
+    return clock
 
 
 def write_tool(folder: Path, name: str, text: str) -> None:

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from stgnn.distributed.launch import Site, launch
-from stgnn.distributed.supervise import Limits, TrainingFailed
+from stgnn.distributed.supervise import TrainingFailed
+from stgnn.distributed.watch import Limits
 from stgnn.errors import InputError
 from stgnn.training.stop import STOPPED, Stopped
 

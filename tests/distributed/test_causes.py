@@ -1,45 +1,27 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from stgnn.distributed.causes import report, stack_of_rank, told_causes
+from stgnn.distributed.causes import Cause, report, stack_of_rank, told_causes
 from stgnn.distributed.heartbeat import write_beat
-from stgnn.distributed.job import Job
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> Job:
-    declared = Job(
-        id="7",
-        settings={},
-        store="",
-        folder=str(tmp_path),
-        code="",
-        deadline=None,
-        function="",
-        launcher="dask",
-        workers=3,
-        nodes=("n1",),
-        address="",
-        interface=None,
-        scratch=None,
-        threads=None,
-    )
-    declared.write()
-    return declared
+from stgnn.distributed.job import Beats, Job
 
 
 def leave_word(job: Job, rank: int, how: str, message: str, at: float) -> None:
     end: dict[str, Any] = {"how": how, "message": message, "trace": "", "at": at}
-    write_beat(job.file(f"rank-{rank}"), {"rank": rank, "node": 0, "host": "vm", "end": end})
+    write_beat(job.file(f"rank-{rank}"), {"job": job.id, "rank": rank, "node": 0, "host": "vm", "end": end})
+
+
+def told(job: Job) -> list[Cause]:
+    beats = Beats(job)
+    beats.read()
+    return told_causes(job, beats)
 
 
 def test_what_a_peer_died_of_comes_before_lost_connections_however_late_it_is_told(job: Job, tmp_path: Path):
     leave_word(job, 0, "error", "RuntimeError: Connection reset by peer", at=1.0)
     leave_word(job, 1, "died", "was killed by SIGABRT", at=2.0)
     leave_word(job, 2, "died", "exited with status 3", at=3.0)
-    lines = report(told_causes(job), tmp_path / "none.log").splitlines()
+    lines = report(told(job), tmp_path / "none.log").splitlines()
     assert lines == [
         "rank 2 on n1 (vm): exited with status 3",
         "also rank 1 on n1 (vm): was killed by SIGABRT",
@@ -50,13 +32,13 @@ def test_what_a_peer_died_of_comes_before_lost_connections_however_late_it_is_to
 def test_of_two_real_errors_the_earlier_one_is_the_cause(job: Job, tmp_path: Path):
     leave_word(job, 0, "error", "OSError: [Errno 28] No space left on device", at=2.0)
     leave_word(job, 1, "error", "ValueError: first", at=1.0)
-    assert report(told_causes(job), tmp_path / "none.log").startswith("rank 1 on n1 (vm): ValueError: first")
+    assert report(told(job), tmp_path / "none.log").startswith("rank 1 on n1 (vm): ValueError: first")
 
 
 def test_ranks_that_ended_well_are_no_cause(job: Job):
     leave_word(job, 0, "done", "", at=1.0)
     leave_word(job, 1, "stopped", "stopped in epoch 2", at=1.0)
-    assert told_causes(job) == []
+    assert told(job) == []
 
 
 def test_a_rank_s_place_is_the_innermost_calls_of_its_last_written_stack(tmp_path: Path):

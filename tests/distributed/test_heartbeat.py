@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from stgnn.distributed import heartbeat, watch
+from stgnn.distributed import heartbeat
 from stgnn.distributed.heartbeat import TRACE_CHARACTERS, Heartbeat, read_beat, write_beat
 from stgnn.distributed.watch import Silence
+from tests.distributed.conftest import Clock
 
 
 def test_a_beat_tells_who_it_is_and_goes_on_by_itself(tmp_path: Path):
@@ -50,20 +51,6 @@ def test_progress_is_told_with_the_next_beat_and_nothing_without_one(tmp_path: P
     assert told is not None and told["step"] == 4 and told["progressed"] > 0
 
 
-class Clock:
-    now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(watch, "time", clock)
-    return clock
-
-
 def looks(silence: Silence, clock: Clock, news: list[int | None], every: float = 1.0) -> bool:
     for each in news:
         clock.now += every
@@ -72,7 +59,7 @@ def looks(silence: Silence, clock: Clock, news: list[int | None], every: float =
 
 
 def test_silence_is_time_without_change(clock: Clock):
-    silence = Silence(10, _looked=0.0)
+    silence = Silence(10)
     assert not looks(silence, clock, list(range(50)))
     assert not looks(silence, clock, [49] * 10)
     assert looks(silence, clock, [None])
@@ -80,5 +67,5 @@ def test_silence_is_time_without_change(clock: Clock):
 
 
 def test_the_watcher_s_own_pause_is_nobody_s_silence(clock: Clock):
-    silence = Silence(30, _looked=0.0)
+    silence = Silence(30)
     assert not looks(silence, clock, [1, 1], every=3600.0)

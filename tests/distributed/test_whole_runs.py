@@ -63,8 +63,10 @@ def test_dask_ddp_trains_to_the_same_bits_and_most_of_its_data_moves(
     header, row = (tmp_path / "dask-ddp" / "stats.csv").read_text().splitlines()
     stats = dict(zip(header.split(","), row.split(","), strict=True))
     window = 7 * 4 * 4 / 2**20  # MB: entries, graph nodes, bytes
-    every_epoch = (416 + 59) * window  # training and validation windows
-    assert 0.2 * every_epoch < float(stats["data_mb_per_epoch"]) < 1.5 * every_epoch
+    # Of 416 training and 59 validation windows, by which worker Dask lets hold the first 297 windows and the others:
+    # 0 and 1, 0 and 0, 1 and 1, 1 and 0. Batches are sorted, so that worker 0 trains on the earlier windows.
+    moved = {89 + 50, 208 + 9, 208 + 50, 327 + 9}
+    assert float(stats["data_mb_per_epoch"]) / window in map(pytest.approx, moved)
 
 
 def test_a_run_whose_worker_was_killed_ends_as_if_undisturbed(store: SignalStore, tmp_path: Path) -> None:
