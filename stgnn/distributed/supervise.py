@@ -143,7 +143,8 @@ class Supervisor:
             *self._untold.causes(self._beats, self._children),
             *self._not_stopping(),
         ]
-        if not causes:
+        if not causes:  # or no more: who was silent has spoken
+            self._failed_at = None
             return
         causes += full_disk(self._job)
         now = time.monotonic()

@@ -1,16 +1,20 @@
 """What the driver infers from beats, by a clock of the tests'; and what it makes of it."""
 
 import os
+import threading
 from typing import Any
 
 import pytest
 
+from stgnn.distributed.allocation import Allocation
 from stgnn.distributed.heartbeat import read_beat, write_beat
-from stgnn.distributed.job import Beats, Job
+from stgnn.distributed.job import STOP, Beats, Job
 from stgnn.distributed.rank_process import note_death
+from stgnn.distributed.supervise import Supervisor
 from stgnn.distributed.untold import Untold
 from stgnn.distributed.watch import Limits
-from tests.distributed.conftest import Clock
+from stgnn.training.stop import Stopped, StopRequest
+from tests.distributed.conftest import Clock, wait_until
 
 LIMITS = Limits(start=300, load=45, silence=30)
 
@@ -79,3 +83,61 @@ def test_an_older_attempt_s_agent_tells_no_death_of_a_rank_of_this_one(job: Job)
     assert read_beat(job.file("rank-0")) == before
     note_death(job, 0, "was killed by SIGKILL", "vm")
     assert read_beat(job.file("rank-0"))["end"]["how"] == "died"
+
+
+class Asked(StopRequest):
+    yes = False
+
+    def __bool__(self) -> bool:
+        return self.yes
+
+
+@pytest.fixture
+def ranks_beat(job: Job) -> Any:
+    """All ranks beat as long as nothing is in the list, and stop when they are told to."""
+    silent: list[int] = []
+    over = threading.Event()
+
+    def beat() -> None:
+        count = 0
+        while not over.wait(0.02):
+            count += 1
+            told = (read_beat(job.file("driver")) or {}).get("order") == STOP
+            end = {"end": {"how": "stopped", "message": "stopped in epoch 1"}} if told else {}
+            for rank in range(job.workers):
+                if rank not in silent:
+                    say(job, f"rank-{rank}", beat=count, phase="training", **end)
+
+    for rank in range(job.workers):
+        say(job, f"rank-{rank}", beat=0, phase="training")
+    say(job, "node-0", end={"how": "left"})
+    say(job, "dask", beat=0, end={"how": "done"})
+    thread = threading.Thread(target=beat)
+    thread.start()
+    yield silent
+    over.set()
+    thread.join()
+
+
+def test_a_rank_that_was_silent_for_a_while_keeps_nobody_from_stopping(job: Job, ranks_beat: list[int]):
+    asked, said = Asked(), []
+    limits = Limits(silence=1.0, settle=60.0)
+    allocation = Allocation("local", ("n1",), ("n1",))
+
+    def drive() -> None:
+        with Supervisor(job, allocation, limits, asked) as supervisor:
+            watched.append(supervisor)
+            try:
+                supervisor.watch()
+            except Stopped as stopped:
+                said.append(str(stopped))
+
+    watched: list[Supervisor] = []
+    ranks_beat.append(1)
+    driver = threading.Thread(target=drive, daemon=True)
+    driver.start()
+    wait_until(lambda: bool(watched) and watched[0]._failed_at is not None)
+    ranks_beat.clear()
+    asked.yes = True
+    driver.join(20)
+    assert said == ["stopped in epoch 1"]
