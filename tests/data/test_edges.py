@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import Batch, Data
 
@@ -78,6 +78,7 @@ def test_a_partition_has_the_edges_of_its_windows(store: SignalStore) -> None:
         assert_edges_of(batch.x_edges, batch.start.tolist(), L)
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(0, T - L), min_size=1, max_size=12), st.integers(1, L))
 def test_edges_of_any_windows(store: SignalStore, starts: list[int], length: int) -> None:
     assert_edges_of(EntryEdges(store).of(torch.tensor(starts), length), starts, length)
