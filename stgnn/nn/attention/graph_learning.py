@@ -84,8 +84,9 @@ class MixProp(nn.Module):
 
     def forward(self, X: Tensor, A: Tensor) -> Tensor:
         """`[B, c_in, N, T] -> [B, c_out, N, T]` on a dense adjacency `[N, N]`."""
-        terms = self.hops(X.permute(0, 2, 3, 1), normalised(A))
-        return self._mlp(torch.cat([X, *(term.permute(0, 3, 1, 2) for term in terms)], dim=1))  # type: ignore[no-any-return]
+        x_BNTC = X.permute(0, 2, 3, 1).contiguous()
+        terms = torch.cat([x_BNTC, *self.hops(x_BNTC, normalised(A))], dim=3)
+        return over_channels(terms, self._mlp._mlp).permute(0, 3, 1, 2)
 
     def hops(self, x_BNTC: Tensor, spread_NN: Tensor) -> list[Tensor]:
         """H_1 .. H_gdep, each `[B, N, T, C]`."""
