@@ -17,10 +17,11 @@ STACK_LINES = 500
 INNERMOST = 6
 RANKS_WORK = " in run_rank"  # as faulthandler names the function that all of a rank's work is under
 
-# What the others say when one is gone: no cause as long as there is another.
+# What the others say when one is gone: no cause as long as there is another. Gloo names the line of its sources.
 _SYMPTOMS = re.compile(
-    r"connection (was )?(reset|closed|refused|aborted)|broken pipe|closed by peer|peer closed|gloo|DistBackendError"
-    r"|DistNetworkError|DistStoreError|CommClosedError|TCPStore|nccl.*(abort|remote|timeout)",
+    r"connection (was )?(reset|closed|refused|aborted)|broken pipe|closed by peer|peer closed|third_party/gloo/"
+    r"|gloo connectFullMesh|DistBackendError|DistNetworkError|DistStoreError|CommClosedError|TCPStore"
+    r"|nccl.*(abort|remote|timeout)",
     re.IGNORECASE,
 )
 REAL, PERHAPS, SYMPTOM, SILENT_END = range(4)  # how likely it is the cause, most likely first

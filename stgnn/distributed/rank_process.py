@@ -25,6 +25,7 @@ from stgnn.training import stop
 
 CORES = "STGNN_CORES"  # of the ranks of this compute node, `0,1;2,3`, by local rank
 NODE = "STGNN_NODE"  # number of this compute node
+END_GROUP = "destroy_process_group"  # torch's function
 DUMP_STACKS = signal.SIGUSR2  # where every thread is goes to the rank's log, even from inside a hanging call
 
 
@@ -86,9 +87,9 @@ def run_rank(call: Callable[[], Any]) -> None:
 
 def _unmasked(error: BaseException) -> BaseException:
     """dask-pytorch-ddp ends a process group that was never made: what kept it from being made is the error."""
-    if isinstance(error, AssertionError) and error.__context__ is not None:
-        return error.__context__
-    return error
+    calls = [call.name for call in traceback.extract_tb(error.__traceback__)]
+    of_the_end = isinstance(error, AssertionError) and END_GROUP in calls
+    return error.__context__ or error if of_the_end else error
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,9 +1,13 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from stgnn.distributed.causes import Cause, report, stack_of_rank, told_causes
 from stgnn.distributed.heartbeat import write_beat
 from stgnn.distributed.job import Beats, Job
+from stgnn.distributed.rank_process import _unmasked
 
 
 def leave_word(job: Job, rank: int, how: str, message: str, at: float) -> None:
@@ -27,6 +31,42 @@ def test_what_a_peer_died_of_comes_before_lost_connections_however_late_it_is_to
         "also rank 1 on n1 (vm): was killed by SIGABRT",
         "also rank 0 on n1 (vm): RuntimeError: Connection reset by peer",
     ]
+
+
+@pytest.mark.parametrize(
+    "message, is_symptom",
+    [
+        ("RuntimeError: [/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:553] Read error", True),
+        ("RuntimeError: Gloo connectFullMesh failed with Read error", True),
+        ("FileNotFoundError: [Errno 2] No such file or directory: '/home/gloo-team/store'", False),
+    ],
+)
+def test_only_gloo_s_own_errors_are_taken_for_those_of_a_lost_peer(
+    job: Job, message: str, is_symptom: bool
+) -> None:
+    leave_word(job, 0, "error", message, at=1.0)
+    leave_word(job, 1, "error", "ValueError: later", at=2.0)
+    assert min(told(job)).what == ("ValueError: later" if is_symptom else message)
+
+
+def test_an_assertion_hides_what_came_before_only_where_a_process_group_ends() -> None:
+    def destroy_process_group() -> None:
+        raise AssertionError("Process group cannot be None")
+
+    def check() -> None:
+        raise AssertionError("weights are not finite")
+
+    def raised_while_handling(end: Callable[[], None]) -> BaseException:
+        try:
+            try:
+                raise ConnectionError("no route to host")
+            finally:
+                end()
+        except AssertionError as error:
+            return error
+
+    assert isinstance(_unmasked(raised_while_handling(destroy_process_group)), ConnectionError)
+    assert str(_unmasked(raised_while_handling(check))) == "weights are not finite"
 
 
 def test_of_two_real_errors_the_earlier_one_is_the_cause(job: Job, tmp_path: Path):
