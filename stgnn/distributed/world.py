@@ -16,6 +16,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from stgnn.errors import InputError
@@ -49,7 +50,11 @@ class World:
         return self.rank == 0
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        """The model with gradients averaged over the workers in its backward pass."""
+        """The model with gradients averaged over the workers in its backward pass.
+
+        What batch normalisations note of the batches in training is averaged after each forward pass, so that workers
+        evaluate and save one model. They normalise by their own part of the batch.
+        """
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         if self.size == 1 or not trained:
             return model
@@ -57,14 +62,17 @@ class World:
         with warnings.catch_warnings():
             # The newest torch has another name for broadcast_buffers, which the oldest we run on does not know.
             warnings.simplefilter("ignore", FutureWarning)
-            # Buffers are graph operators and the like, the same everywhere; weights are the same by the seed.
-            return DistributedDataParallel(
+            # Other buffers are graph operators and the like, the same everywhere; weights are the same by the seed.
+            wrapped = DistributedDataParallel(
                 model,
                 process_group=self._group,
                 broadcast_buffers=False,
                 gradient_as_bucket_view=True,
                 init_sync=False,
             )
+        if noted := _running_statistics(model):
+            wrapped.register_forward_hook(lambda *_: self._average(noted))
+        return wrapped
 
     def count_step(self) -> None:
         """Note the gradients that one backward pass exchanged: what a ring all-reduce brings to a worker."""
@@ -121,8 +129,21 @@ class World:
         self.bytes_moved = self.bytes_reduced = 0.0
         return taken
 
+    def _average(self, tensors: list[Tensor]) -> None:
+        """Put the mean over the workers into each of the tensors, by one exchange."""
+        mean = self.add_up(torch.cat([tensor.flatten() for tensor in tensors])) / self.size
+        for tensor, part in zip(tensors, mean.split([tensor.numel() for tensor in tensors]), strict=True):
+            # Autograd has them among what a backward pass may need, but in training it does not.
+            tensor.data.copy_(part.view_as(tensor))
+
     def _ring(self, size: float) -> float:
         return 2 * size * (self.size - 1) / self.size
+
+
+def _running_statistics(model: nn.Module) -> list[Tensor]:
+    """The running means and variances of the model's batch normalisations."""
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    return [noted for norm in norms for noted in (norm.running_mean, norm.running_var) if noted is not None]
 
 
 @dataclass(frozen=True)

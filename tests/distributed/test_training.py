@@ -117,6 +117,31 @@ def test_a_whole_run_of_three_workers_leaves_the_files_of_one(store: SignalStore
     np.testing.assert_array_equal(three["time"].values, one["time"].values)
 
 
+def running_statistics(world: World, run: dict[str, Any], store: Path, folder: Path) -> dict[str, Any]:
+    """What this worker's batch normalisations hold after training."""
+    held: dict[str, Any] = {}
+
+    class Watched(engine.Run):
+        def fit(self) -> None:
+            super().fit()
+            held.update(
+                {key: each.tolist() for key, each in self.model.state_dict().items() if "running" in key}
+            )
+
+    engine.Run = Watched  # type: ignore[misc]  # in this process, which ends with its answer
+    train(world, run, store, folder)
+    return held
+
+
+def test_workers_agree_on_what_batch_normalisations_note(store: SignalStore, tmp_path: Path) -> None:
+    sizes = {"hidden_channels": 4, "dropout": 0.5}
+    model = {"name": "mpnnlstm", "class": "stgnn.models.mpnnlstm.MPNNLSTMForecaster", "settings": sizes}
+    run = settings(model=model, batch_size=48, precision="float64")
+    first, second, third = run_workers(3, running_statistics, run, store.path, tmp_path / "run")
+    assert len(first) == 4 and all(any(values) for values in first.values())
+    assert second == first and third == first
+
+
 def test_a_model_without_gradients_is_scored_by_all_workers(store: SignalStore, tmp_path: Path) -> None:
     model = {"name": "last-value", "class": "stgnn.models.baselines.LastValue", "settings": {}}
     train(World(), settings(model=model), store.path, tmp_path / "one")
