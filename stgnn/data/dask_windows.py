@@ -1,15 +1,19 @@
 """`dask-ddp`: materialised windows spread over the workers' memory by Dask, fetched batch by batch.
 
 The baseline that PGT-I compares with (section 5.3): every batch is asked for when it is needed, and most
-of it lies with other workers. A whole batch is one request.
+of it lies with other workers. A batch is one request for each chunk that has windows of it.
 
 Axes: S windows of the signal, B windows of a batch, W entries of a window, N graph nodes, F features.
 """
 
-import dask
+from contextvars import copy_context
+from typing import Any
+
 import dask.array as da
 import distributed
 import numpy as np
+from dask import core
+from distributed import Future
 from numpy.typing import NDArray
 
 from stgnn.data.placements import HostPlacement
@@ -43,26 +47,36 @@ class DaskPlacement(HostPlacement):
             distributed.wait(array)
             self._client.publish_dataset(array, name=NAME)
         world.wait_for_all()
-        self._array = self._client.get_dataset(NAME)
-        self._is_near = self._near()
+        array = self._client.get_dataset(NAME)
+        self._first = np.cumsum([0, *array.chunks[0]])
+        self._chunks = _futures_in_order(array)
+        holders = self._client.who_has(self._chunks)
+        self._holders = [holders[chunk.key][0] for chunk in self._chunks]
+        self._task = copy_context()  # the prefetch thread is in none, and would fetch from its own worker too
 
     def fill(self, starts: np.ndarray, out_BWNF: np.ndarray) -> None:
-        """Ask for a batch and wait for it."""
-        with dask.config.set({"array.slicing.split-large-chunks": False}):
-            out_BWNF[:] = self._client.compute(self._array[starts], sync=True)
-        far = int((~self._is_near[starts]).sum())
-        self._world.bytes_moved += far * out_BWNF[0].nbytes if far else 0
+        """Ask for a batch and wait for it: whoever holds a chunk picks the windows, and only they come here."""
+        chunk_B = np.searchsorted(self._first, starts, side="right") - 1
+        chunks = np.unique(chunk_B)
+        asked = [self._picked(chunk, starts[chunk_B == chunk]) for chunk in chunks]
+        for chunk, picked in zip(chunks, self._task.run(self._client.gather, asked), strict=True):
+            out_BWNF[chunk_B == chunk] = picked
+            self._world.bytes_moved += picked.nbytes if self._holders[chunk] != self._address else 0
 
-    def _near(self) -> NDArray[np.bool_]:
-        """Which windows this worker holds itself: [S]."""
-        futures = distributed.futures_of(self._array)
-        holders = self._client.who_has(futures)
-        near = np.zeros(self._array.shape[0], dtype=bool)
-        begin = 0
-        for block, count in zip(self._array.__dask_keys__(), self._array.chunks[0], strict=True):
-            near[begin : begin + count] = self._address in holders[_first_key(block)]
-            begin += count
-        return near
+    def _picked(self, chunk: int, starts: np.ndarray) -> "Future[Any]":
+        """Windows of a chunk, picked where it lies: left to choose, Dask would sooner move the batch twice."""
+        return self._client.submit(
+            _pick,
+            self._chunks[chunk],
+            starts - self._first[chunk],
+            workers=[self._holders[chunk]],
+            allow_other_workers=False,
+            pure=False,
+        )
+
+
+def _pick(windows_SWNF: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    return windows_SWNF[rows]
 
 
 def window_array(store: SignalStore, windows: Windows, workers: int) -> da.Array:
@@ -90,7 +104,7 @@ def _windows_from(starts: NDArray[np.int64], path: str, length: int) -> NDArray[
     return store.gather(starts, length, np.empty((len(starts), length, *store.shape[1:]), dtype=np.float32))
 
 
-def _first_key(block: object) -> object:
-    while isinstance(block, list):
-        block = block[0]
-    return block
+def _futures_in_order(array: da.Array) -> "list[Future[Any]]":
+    """The chunks of a persisted array [S, W, N, F] in the order of their windows."""
+    futures = {future.key: future for future in distributed.futures_of(array)}
+    return [futures[key] for key in core.flatten(array.__dask_keys__())]
