@@ -1,12 +1,16 @@
-"""What the batch system itself says of a site's queues and account, asked once before the first job is submitted.
+"""What the batch system itself says of a site's queues and account, asked before the first job is submitted.
 
 Where its programs are missing, slow or do not answer, nothing is said here: the submission will tell.
 """
 
 import getpass
+import math
 import re
 import subprocess
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 from stgnn.errors import InputError
 from stgnn.runs import Run
@@ -42,35 +46,61 @@ def _check_slurm(site: Site, used: Mapping[str | None, int]) -> None:
     else:
         known = _words(_ask([*_ACCOUNTING, "qos", "format=name"]))
         for queue in filter(None, used if known else ()):
-            require_known(queue, known, site.where, "site.queue: SLURM has no such QOS")
+            require_known(queue, known, site.where("queue"), "site.queue: SLURM has no such QOS")
     account = site.settings["account"]
     accounts = _words(_ask([*_ACCOUNTING, "associations", f"user={getpass.getuser()}", "format=account"]))
     if account and accounts:
-        require_known(account, accounts, site.where, "site.account: not one of yours in SLURM")
+        require_known(account, accounts, site.where("account"), "site.account: not one of yours in SLURM")
 
 
 def _check_partitions(site: Site, used: Mapping[str | None, int]) -> None:
     """`used` says for each partition, None the default one, the most compute nodes of a job."""
-    lines = (_ask(["sinfo", "--all", "--noheader", "--format=%P|%l|%D"]) or "").splitlines()
-    partitions = {name: (limit, int(nodes)) for name, limit, nodes in (line.split("|") for line in lines)}
-    default = next((name for name in partitions if name.endswith("*")), None)
+    partitions = _partitions()
     for queue, nodes in used.items() if partitions else ():
         if queue is not None:
-            names = [name.rstrip("*") for name in partitions]
-            require_known(queue, names, site.where, "site.queue: SLURM has no such partition")
-        name = default if queue is None or f"{queue}*" == default else queue
-        if name is not None:
-            _check_partition(site, name.rstrip("*"), nodes, *partitions[name])
+            names = [each.name for each in partitions.values()]
+            require_known(queue, names, site.where("queue"), "site.queue: SLURM has no such partition")
+        if queue in partitions:
+            _check_partition(site, nodes, partitions[queue])
 
 
-def _check_partition(site: Site, name: str, nodes: int, limit: str, most: int) -> None:
-    if nodes > most:
-        problem = f"site.queue: partition '{name}' has {most} compute nodes, a run needs {nodes}"
-        raise InputError(site.where, problem, "use another, or declare fewer workers")
+def longest(site: Mapping[str, Any], queue: str | None) -> float:
+    """Return the most minutes of a job in a SLURM partition, None the default one; infinity where nobody says."""
+    if site["scheduler"] != "slurm" or site["queues_are"] != "partition":
+        return math.inf
+    partition = _partitions().get(queue)
+    return math.inf if partition is None else minutes(partition.limit)
+
+
+@dataclass(frozen=True)
+class _Partition:
+    name: str
+    limit: str  # the most time of a job, as SLURM says it
+    nodes: int
+
+
+@cache
+def _partitions() -> Mapping[str | None, _Partition]:
+    """SLURM's partitions by name, the default one also as None; empty where it does not answer."""
+    lines = (_ask(["sinfo", "--all", "--noheader", "--format=%P|%l|%D"]) or "").splitlines()
+    found: dict[str | None, _Partition] = {}
+    for said, limit, nodes in (line.split("|") for line in lines):
+        partition = _Partition(said.rstrip("*"), limit, int(nodes))
+        found[partition.name] = partition
+        if said.endswith("*"):
+            found[None] = partition
+    return found
+
+
+def _check_partition(site: Site, nodes: int, partition: _Partition) -> None:
+    name, limit = partition.name, partition.limit
+    if nodes > partition.nodes:
+        problem = f"site.queue: partition '{name}' has {partition.nodes} compute nodes, a run needs {nodes}"
+        raise InputError(site.where("queue"), problem, "use another, or declare fewer workers")
     if site.settings["runtime"] > minutes(limit):
         problem = f"site.runtime: {site.settings['runtime']} minutes, but partition '{name}' takes {limit}"
         todo = "lower runtime and say under queues what the partition takes, or use another"
-        raise InputError(site.where, problem, todo)
+        raise InputError(site.where("runtime", "queue"), problem, todo)
 
 
 def minutes(said: str) -> float:
@@ -87,10 +117,12 @@ def _check_pbs(site: Site, queue: str) -> None:
     if said is None:
         return
     if "Unknown queue" in said:
-        raise InputError(site.where, f"site.queue: PBS knows no queue '{queue}'", "qstat -Q lists them")
+        raise InputError(
+            site.where("queue"), f"site.queue: PBS knows no queue '{queue}'", "qstat -Q lists them"
+        )
     if re.search(r"^\s*enabled = False", said, re.MULTILINE):
         raise InputError(
-            site.where, f"site.queue: '{queue}' takes no jobs now (enabled = False)", "use another"
+            site.where("queue"), f"site.queue: '{queue}' takes no jobs now (enabled = False)", "use another"
         )
 
 

@@ -4,9 +4,11 @@ How and where jobs run never changes a result, so nothing here is a run's settin
 `stgnn.batch`'s; Snakemake's profiles in profiles/ say which site a command is for.
 """
 
+import math
 import os
+import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from stgnn.runs import Run
 from stgnn.settings import require_known, several
 
 PROFILES = Path("profiles")
+COMMAND_LINE = "--config"
 UNFILLED = "FILL-IN"  # what a site's file says in place of an account that only its user knows
 
 NUMBERS = ("workers_per_node", "cpus_per_node", "gpus_per_node", "mem_mb_per_node", "runtime")
@@ -39,17 +42,26 @@ class Limit:
         return self.fewest <= nodes <= self.most
 
 
+def _nobody_says(_queue: str | None) -> float:
+    return math.inf
+
+
 @dataclass(frozen=True)
 class Site:
-    """A checked `site:` mapping (workflow/schemas/site.schema.json) with `threads`, the CPUs of one worker."""
+    """A checked `site:` mapping (workflow/schemas/site.schema.json) with `threads`, the CPUs of one worker.
+
+    `said` are the keys of it that stood on the command line. `longest` is asked for the most minutes of a job in a
+    queue, None the default one, where `queues` does not say; infinity is no answer (see `stgnn.batch.longest`).
+    """
 
     settings: Mapping[str, Any]
     threads: int
+    said: Collection[str] = ()
+    longest: Callable[[str | None], float] = _nobody_says
 
-    @property
-    def where(self) -> str:
-        """The file to mend, for messages."""
-        return site_file(self.settings)
+    def where(self, *keys: str) -> str:
+        """Where to mend any of these keys, for messages: on the command line if one of them stood there."""
+        return COMMAND_LINE if any(key in self.said for key in keys) else site_file(self.settings)
 
     @property
     def queues(self) -> dict[str, list[Limit]]:
@@ -76,14 +88,13 @@ class Site:
         if not queues:
             return next(iter(wanted), None), None
         for name in wanted:
-            require_known(name, queues, self.where, "site.queue")
+            require_known(name, queues, self.where("queue"), "site.queue")
         chosen = _first_that_takes(nodes, {name: queues[name] for name in wanted} or queues)
         if chosen is None:
             others = [name for name, limits in queues.items() if any(limit.takes(nodes) for limit in limits)]
             todo = f"use {' or '.join(others)}" if others else "declare fewer workers"
-            raise InputError(
-                self.where, f"site.queue: {_takes(wanted, queues)}, not {_count(nodes, 'compute node')}", todo
-            )
+            problem = f"site.queue: {_takes(wanted, queues)}, not {_count(nodes, 'compute node')}"
+            raise InputError(self.where("queue"), problem, todo)
         return chosen
 
     def queue_to_prepare(self) -> tuple[str | None, Limit | None]:
@@ -98,13 +109,11 @@ class Site:
         """
         nodes = self.nodes(workers)
         queue, limit = self.queue_for(nodes)
-        runtime = self.settings["runtime"]
         here = workers // nodes
         return self._job(
             nodes=nodes,
             queue=queue,
-            # A batch system may let a job that asks for too much wait for ever: no growth into the unknown.
-            runtime=min(runtime * attempt, limit.runtime) if limit else runtime,
+            runtime=self._minutes(self.settings["runtime"], attempt, queue, limit),
             threads=self.threads_on_node(workers),
             gpus=self._share(self.settings["gpus_per_node"], here),
             mem_mb=self._memory(here, attempt),
@@ -113,14 +122,19 @@ class Site:
     def prepare(self, attempt: int) -> dict[str, int | str]:
         """Return the resources of a job on one compute node that prepares data."""
         queue, limit = self.queue_to_prepare()
-        runtime = min(PREPARE_MINUTES, self.settings["runtime"], limit.runtime if limit else PREPARE_MINUTES)
+        first = min(PREPARE_MINUTES, self.settings["runtime"])
         return self._job(
-            nodes=1, queue=queue, runtime=runtime, threads=1, gpus=0, mem_mb=PREPARE_MB * attempt
+            nodes=1,
+            queue=queue,
+            runtime=self._minutes(first, attempt, queue, limit),
+            threads=1,
+            gpus=0,
+            mem_mb=PREPARE_MB * attempt,
         )
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables of jobs, `$VARIABLES` filled in from this process's."""
-        return {name: os.path.expandvars(str(value)) for name, value in self.settings["environment"].items()}
+        """Return the environment variables of jobs, `$VARIABLES` filled in from this process's, unset ones as empty."""
+        return {name: _filled_in(str(value)) for name, value in self.settings["environment"].items()}
 
     def setup(self, programs: str) -> str:
         """Return the shell lines before training, after which the folder `programs` still comes first.
@@ -129,6 +143,15 @@ class Site:
         """
         lines: list[str] = self.settings["setup"]
         return "; ".join(["set +u", *lines, f"PATH={shlex.quote(programs)}:$PATH", "set -u"]) if lines else ""
+
+    def _minutes(self, first: int, attempt: int, queue: str | None, limit: Limit | None) -> int:
+        """Return what an attempt asks for: the first one's minutes times its number, as far as the queue allows.
+
+        A batch system may let a job that asks for more wait for ever. That the first fits is checked beforehand.
+        """
+        if attempt == 1 and limit is None:
+            return first
+        return int(min(first * attempt, limit.runtime if limit else self.longest(queue)))
 
     def _share(self, whole: int, workers: int) -> int:
         """Return what is the workers' of something on a compute node."""
@@ -205,12 +228,14 @@ def check_site(site: Site) -> None:
     slots, cpus = settings["workers_per_node"], settings["cpus_per_node"]
     if slots and cpus and slots * site.threads > cpus:
         problem = f"site.cpus_per_node: {slots} workers of {site.threads} threads are more than {cpus} CPUs"
-        raise InputError(site.where, problem, "lower threads or workers_per_node")
+        raise InputError(
+            site.where("workers_per_node", "cpus_per_node"), problem, "lower threads or workers_per_node"
+        )
     for name, limits in site.queues.items():
         for limit in limits:
             if limit.fewest > limit.most:
                 problem = f"site.queues.{name}.nodes: from {limit.fewest} to {limit.most}"
-                raise InputError(site.where, problem, "the fewest compute nodes come first")
+                raise InputError(site.where("queues"), problem, "the fewest compute nodes come first")
 
 
 def check_runs(site: Site, runs: Iterable[Run]) -> None:
@@ -223,7 +248,7 @@ def check_runs(site: Site, runs: Iterable[Run]) -> None:
         if limit and site.settings["runtime"] > limit.runtime:
             problem = f"site.runtime: {site.settings['runtime']} minutes, but '{queue}' takes {limit.runtime}"
             raise InputError(
-                site.where,
+                site.where("runtime", "queue"),
                 f"{problem} for a job of {_count(site.nodes(workers), 'compute node')}",
                 "lower runtime or use another queue; a training job that runs out of it resumes",
             )
@@ -233,7 +258,11 @@ def require_account(site: Site) -> None:
     """Raise `InputError` while the site's file names no account and jobs cannot be charged."""
     if site.settings["account"] == UNFILLED:
         todo = "write your project's name there, or give --config 'site={account: NAME}'"
-        raise InputError(site.where, "site.account: not filled in", todo)
+        raise InputError(site.where("account"), "site.account: not filled in", todo)
+
+
+def _filled_in(value: str) -> str:
+    return re.sub(r"\$(?:(\w+)|\{(\w+)\})", lambda name: os.environ.get(name[1] or name[2], ""), value)
 
 
 def _limit(said: Mapping[str, Any]) -> Limit:

@@ -15,7 +15,7 @@ from stgnn.compatible import check_compatible
 from stgnn.errors import InputError
 from stgnn.runs import LISTS, Run, Settings, matches, resolve
 from stgnn.settings import canonical, check, read_yaml, require_known, with_defaults
-from stgnn.site import as_meant, site_file
+from stgnn.site import COMMAND_LINE, PROFILES, as_meant, site_file
 
 PIPELINES = Path("pipelines")
 CONFIG = Path("config/config.yaml")
@@ -58,27 +58,35 @@ def load_config(path: Path = CONFIG) -> dict[str, Any]:
     return config
 
 
-def configure(given: Settings, path: Path = CONFIG) -> dict[str, Any]:
-    """Return config/config.yaml with what the command line gave (`--config key=value`) over it, checked.
+def configure(given: Settings, path: Path = CONFIG, said: Settings | None = None) -> dict[str, Any]:
+    """Return config/config.yaml with what this command gave over it, checked.
 
-    What a run *is* cannot be given there: files alone say it, so that a result can always be declared again.
+    `given` is from a profile's files and the command line (`--config key=value`), and of it `said` (all of it, if
+    left out) from the command line alone, which is then named for a mistake. What a run *is* cannot be given so: files
+    alone say it, so that a result can always be declared again.
     """
     config = load_config(path)
     for key in given:
-        require_known(key, FOR_ONE_COMMAND, "--config", "key")
-    site = _site(config["site"], given.get("site", {}))
+        require_known(key, FOR_ONE_COMMAND, COMMAND_LINE, "key")
+    site = _site(config["site"], given.get("site", {}), (given if said is None else said).get("site", {}))
     config |= {**given, "site": site}
-    check(config, "config.schema.json", "--config")
-    _require_mirror(config["mirror"], "--config" if "mirror" in given else path)
+    check(config, "config.schema.json", COMMAND_LINE)
+    _require_mirror(config["mirror"], COMMAND_LINE if "mirror" in given else path)
     return config
 
 
-def _site(usual: Settings, given: Any) -> Settings:
+def _site(usual: Settings, given: Any, said: Any) -> Settings:
     """Return the site of this command: what a profile and `--config` say of it over this machine's."""
-    check(given, {"type": "object"}, "--config", "site")
-    site = {**usual, **{key: as_meant(key, value) for key, value in given.items()}}
+    check(said, {"type": "object"}, COMMAND_LINE, "site")
+    check(_over(usual, said), "site.schema.json", COMMAND_LINE, "site")
+    check(given, {"type": "object"}, PROFILES, "site")
+    site = _over(usual, given)
     check(site, "site.schema.json", site_file(site), "site")
     return site
+
+
+def _over(usual: Settings, said: Settings) -> Settings:
+    return {**usual, **{key: as_meant(key, value) for key, value in said.items()}}
 
 
 def _require_mirror(mirror: str | None, where: str | Path) -> None:

@@ -1,5 +1,6 @@
 """What a study asks of a site: compute nodes, queues, resources by executor; and what does not fit."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def test_shipped_sites_are_sound_and_know_their_own_name(name: str) -> None:
     site = shipped(name)
     check_site(site)
     check_runs(site, [run_of(1), run_of(4), run_of(8)])
-    assert site.where == f"profiles/{name}/site.yaml"
+    assert site.where() == f"profiles/{name}/site.yaml"
 
 
 def test_polaris_asks_pbs_for_whole_chunks_and_the_queue_that_takes_them() -> None:
@@ -99,9 +100,32 @@ def test_slurm_runs_the_command_once_on_the_first_of_its_compute_nodes() -> None
 
 def test_time_grows_with_the_attempt_up_to_the_queues_limit() -> None:
     site = shipped("polaris")
+    assert [site.prepare(attempt)["runtime"] for attempt in (1, 2)] == [60, 60]  # debug
     assert [site.train(4, attempt)["runtime"] for attempt in (1, 2, 3, 30)] == [180, 360, 540, 4320]
     assert [site.train(40, attempt)["runtime"] for attempt in (1, 2)] == [180, 360]  # 10 nodes: preemptable
     assert [site.train(44, attempt)["runtime"] for attempt in (1, 2)] == [180, 180]  # 11 nodes: prod
+
+
+def test_time_grows_without_a_limit_or_up_to_what_the_batch_system_knows() -> None:
+    site = shipped("slurm")
+    assert [site.train(4, attempt)["runtime"] for attempt in (1, 2, 3)] == [720, 1440, 2160]
+    assert [site.prepare(attempt)["runtime"] for attempt in (1, 2, 3)] == [120, 240, 360]
+    asked: list[str | None] = []
+    site = replace(shipped("slurm", queue="short"), longest=lambda queue: asked.append(queue) or 1000.5)
+    assert [site.train(4, attempt)["runtime"] for attempt in (1, 2, 3)] == [720, 1000, 1000]
+    assert asked == ["short", "short"]  # nobody is asked for the first attempt, nor in a dry run
+
+
+def test_frontier_asks_for_the_share_of_its_memory() -> None:
+    site = shipped("frontier", account="proj")
+    assert [site.train(workers, 1)["mem_mb"] for workers in (1, 8, 16)] == [64000, 512000, 512000]
+
+
+def test_a_key_of_the_command_line_is_to_be_mended_there() -> None:
+    site = replace(shipped("polaris", queue="debgu"), said={"queue": "debgu"})
+    with pytest.raises(InputError, match=r"^--config: site.queue: unknown \"debgu\""):
+        check_runs(site, [run_of(4)])
+    assert site.where("account") == "profiles/polaris/site.yaml"
 
 
 @pytest.mark.parametrize(
@@ -153,5 +177,8 @@ def test_variables_of_the_site_are_filled_in_where_the_job_runs(monkeypatch: pyt
     monkeypatch.setenv("WHERE", "/here")
     site = shipped("slurm", environment={"LIBRARIES": "/x:$WHERE", "COUNT": 1}, setup=["module load conda"])
     assert site.environment() == {"LIBRARIES": "/x:/here", "COUNT": "1"}
+    monkeypatch.delenv("WHERE")
+    assert site.environment()["LIBRARIES"] == "/x:"
+    assert shipped("slurm", environment={"A": "${WHERE}b$$"}).environment() == {"A": "b$$"}
     assert site.setup("/my bin") == "set +u; module load conda; PATH='/my bin':$PATH; set -u"
     assert shipped("slurm").setup("/bin") == ""

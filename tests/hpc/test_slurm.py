@@ -1,14 +1,17 @@
 """`snakemake --profile slurm` on a real SLURM with two compute nodes, which are processes of this machine."""
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from stgnn import batch
 from stgnn.batch import minutes
 from tests.hpc.conftest import LONG, PLUGIN, SiteProject, logs_of, one_run, site_project, undisturbed
 from tests.hpc.slurm import Cluster, said, two_nodes, wait_for, why_not
+from tests.test_site import shipped
 from tests.workflow.test_kill import PATIENCE, checkpoint, running
 
 # One worker a compute node, so that two workers are a job of two.
@@ -46,7 +49,8 @@ def test_a_job_that_is_cancelled_and_then_requeued_ends_as_if_undisturbed(
     cluster: Cluster, project: SiteProject, tmp_path: Path
 ) -> None:
     one_run(project, epochs=LONG[2], workers=2)
-    with running(project, "collect", "--config", SITE) as snakemake:
+    site = SITE.replace("runtime: 10", "runtime: 40")
+    with running(project, "collect", "--config", site) as snakemake:
         wait_for(lambda: checkpoint(project), "a checkpoint", PATIENCE)
         (cancelled,) = cluster.jobs()
         said("scancel", cancelled)
@@ -59,6 +63,8 @@ def test_a_job_that_is_cancelled_and_then_requeued_ends_as_if_undisturbed(
         assert snakemake.wait(PATIENCE) == 0
     states = [job["JobState"] for job in cluster.completed() if job["JobId"] in (cancelled, requeued)]
     assert states[0] == "CANCELLED" and states[-1] == "COMPLETED"
+    limits = {job["JobId"]: job["TimeLimit"] for job in cluster.completed()}
+    assert (limits[cancelled], limits[requeued]) == ("40", "60")  # twice as much, but the partition takes 60
     assert project.results() == undisturbed(tmp_path / "undisturbed", workers=2)
 
 
@@ -83,12 +89,12 @@ def started_again(jobid: str) -> bool:
     [
         (
             "site={queue: debgu, runtime: 10}",
-            'Error: profiles/slurm/site.yaml: site.queue: SLURM has no such partition: unknown "debgu"; did you mean'
+            'Error: --config: site.queue: SLURM has no such partition: unknown "debgu"; did you mean'
             " 'debug'?",
         ),
         (
             "site={queue: debug, runtime: 90}",
-            "Error: profiles/slurm/site.yaml: site.runtime: 90 minutes, but partition 'debug' takes 1:00:00; lower"
+            "Error: --config: site.runtime: 90 minutes, but partition 'debug' takes 1:00:00; lower"
             " runtime and say under queues what the partition takes, or use another",
         ),
         (
@@ -105,6 +111,19 @@ def test_what_slurm_would_let_wait_for_ever_is_one_line_before_any_job(
     done = project.snakemake("--config", site)
     assert done.returncode == 1 and line in logs_of(done).splitlines()
     assert not (project.path / "data").exists()
+
+
+def test_the_longest_job_of_a_partition_is_what_sinfo_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = shipped("slurm").settings
+    for answer, longest in (
+        ("short|1:00:00|4\nlong*|2-00:00:00|9", [60, 2880, math.inf]),
+        (None, [math.inf] * 3),
+    ):
+        monkeypatch.setattr(batch, "_ask", lambda _command, answer=answer: answer)
+        batch._partitions.cache_clear()
+        assert [batch.longest(site, queue) for queue in ("short", None, "other")] == longest
+    batch._partitions.cache_clear()
+    assert batch.longest({**site, "queues_are": "qos"}, "short") == math.inf
 
 
 @pytest.mark.parametrize(

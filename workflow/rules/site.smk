@@ -1,13 +1,16 @@
 # Where jobs run: the site that a profile names, the resources that a job asks of it, and what it is told there. None
 # of it is in `params:`, for none of it changes a result. No rules here.
 
-from stgnn.batch import require_acceptance
+from functools import partial
+
+from stgnn.batch import longest, require_acceptance
 from stgnn.site import Site, check_runs, check_site
 
 
 def declare_site():
     """Return the site, in which every run of the study fits. A mistake ends Snakemake with one line."""
-    site = Site(config["site"], config["threads"])
+    said = workflow.config_settings.config.get("site", {})
+    site = Site(config["site"], config["threads"], said, longest=partial(longest, config["site"]))
     try:
         check_site(site)
         check_runs(site, STUDY.runs)
