@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status: 0 done, 2 wrong input, 75 stopped and resumable."""
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(words, argparse.Namespace(words=words))
     level = logging.DEBUG if options.verbose else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     logging.getLogger("numexpr").setLevel(logging.WARNING)  # says at every start how many threads it has
@@ -77,15 +78,17 @@ def _inspect(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from stgnn.distributed.launch import Site, launch
+    from stgnn.distributed.launch import Surroundings, job_step, launch
     from stgnn.distributed.supervise import TrainingFailed
     from stgnn.fingerprint import run_fingerprint
     from stgnn.training.stop import STOPPED, Stopped
 
     settings = _run_settings(options)
-    site = Site(options.runtime, options.interface, options.scratch, options.threads)
+    if step := job_step(settings):
+        os.execv(step[0], [*step, sys.executable, "-m", "stgnn", *options.words])
+    around = Surroundings(options.runtime, options.interface, options.scratch, options.threads)
     try:
-        launch(settings, options.store, options.out, run_fingerprint(settings), site)
+        launch(settings, options.store, options.out, run_fingerprint(settings), around)
     except Stopped as stopped:
         print(f"stgnn train: {stopped}", file=sys.stderr)
         return STOPPED
@@ -240,8 +243,8 @@ def _add_run_commands(commands: Any) -> None:
     train.add_argument(
         "--scratch",
         metavar="DIR",
-        help="a folder on each compute node's own disk for what workers spill, emptied at the end; may hold "
-        "$VARIABLES of the compute node, in single quotes ($TMPDIR or /tmp)",
+        help="where workers put temporary files (their TMPDIR becomes a folder in it, gone at the end): a folder "
+        "on each compute node's own disk; may hold $VARIABLES of the compute node, in single quotes ($TMPDIR or /tmp)",
     )
     train.add_argument(
         "--threads",

@@ -4,14 +4,11 @@ It ends them when one has died, when the driver orders it, and when the driver i
 """
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,9 +21,10 @@ from stgnn.distributed import heartbeat, network
 from stgnn.distributed.allocation import node_number
 from stgnn.distributed.heartbeat import read_beat
 from stgnn.distributed.job import END, STOP, Job, read_job
-from stgnn.distributed.pinning import available_cores, cores_beside_gpus, cores_of_ranks
+from stgnn.distributed.pinning import available_cores, cores_beside_gpus, cores_of_ranks, unbind
 from stgnn.distributed.processes import end_all, how_it_ended, start
 from stgnn.distributed.rank_process import CORES, DUMP_STACKS, NODE, note_death
+from stgnn.distributed.scratch import TEMPORARY, scratch_folder
 from stgnn.distributed.watch import Silence
 from stgnn.errors import InputError
 from stgnn.store.manifest import manifest_path
@@ -58,13 +56,13 @@ class Agent:
         return f"node-{self.node}"
 
     def start_ranks(self, scratch: Path) -> None:
-        """Start the node's ranks, with `scratch` for what they spill."""
-        environment = {**os.environ, **self._variables()}
+        """Start the node's ranks, whose temporary files go to `scratch`."""
+        environment = {**os.environ, **self._variables(), TEMPORARY: str(scratch)}
         if self.job.launcher == "torchrun":
             command = [sys.executable, "-m", TORCHRUN, str(self.job.path), str(self.node)]
             self.children[self.job.ranks_of(self.node)[0]] = start(command, self._log, environment)
             return
-        command = [sys.executable, "-m", "stgnn.distributed.rank_process", str(self.job.path), str(scratch)]
+        command = [sys.executable, "-m", "stgnn.distributed.rank_process", str(self.job.path)]
         for local, rank in enumerate(self.job.ranks_of(self.node)):
             own = {"RANK": str(rank), "LOCAL_RANK": str(local)}
             self.children[rank] = start(command, self._log, {**environment, **own})
@@ -166,28 +164,6 @@ def check_node(job: Job, node: int) -> None:
         network.address_of(job.interface)
 
 
-@contextlib.contextmanager
-def scratch_folder(job: Job, node: int) -> Iterator[Path]:
-    """A folder of this run's on the compute node's own disk; empty at first, gone at last.
-
-    Its name is the run's: what an attempt left that was killed, the next one clears away.
-    """
-    run = hashlib.sha256(job.folder.encode()).hexdigest()[:8]
-    parent = os.path.expandvars(job.scratch) if job.scratch else tempfile.gettempdir()
-    folder = Path(parent) / f"stgnn-{run}-{node}"
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        where, todo = f"--scratch {parent}", "name a folder that can be written on every compute node"
-        problem = f"cannot be used on compute node {job.nodes[node]} ({error.strerror})"
-        raise InputError(where, problem, todo) from None
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def main(path: str, kind: str) -> int:
     """Be the agent of this compute node for the job that `path` declares; `kind` is that of its allocation."""
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
@@ -195,9 +171,11 @@ def main(path: str, kind: str) -> int:
     agent = Agent(job, node)
     _heed_signals(agent)
     heartbeat.beat_as(job.heartbeat(agent.name, node=node))
+    if kind == "pbs" and len(job.nodes) > 1 and (more := unbind()):
+        log.warning("mpiexec had bound this agent, kept off %d cores: its ranks share all of the job's", more)
     try:
         check_node(job, node)
-        with scratch_folder(job, node) as scratch:
+        with scratch_folder(job.scratch, job.folder, node, job.nodes[node]) as scratch:
             try:
                 agent.start_ranks(scratch)
                 status = agent.watch()

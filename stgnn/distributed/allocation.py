@@ -48,8 +48,7 @@ class Allocation:
             return [_tool("srun"), f"--jobid={self.job}", *size, *manner, *command]
         if self.kind == "pbs" and len(self.nodes) > 1:
             mpiexec = _tool("mpiexec")
-            one_each = ["--map-by", "ppr:1:node"] if "open" in _mpi_version(mpiexec) else ["--ppn", "1"]
-            return [mpiexec, "-n", count, *one_each, *command]
+            return [mpiexec, "-n", count, *_one_each(mpiexec), *command]
         return list(command)
 
     def address(self, interface: str | None) -> str:
@@ -85,6 +84,15 @@ def find_allocation(environment: Mapping[str, str] = os.environ) -> Allocation:
         return _pbs(Path(file), environment.get("PBS_JOBID", ""))
     host = socket.gethostname()
     return Allocation("local", (host,), (host,))
+
+
+def batch_script_job(environment: Mapping[str, str] = os.environ) -> Allocation | None:
+    """This compute node, if the process runs in a Slurm job but in none of its steps, and can start one."""
+    job = environment.get("SLURM_JOB_ID")
+    if job is None or "SLURM_STEP_ID" in environment or shutil.which("srun") is None:
+        return None
+    host = socket.gethostname()
+    return Allocation("slurm", (host,), (host,), job)
 
 
 def node_number(kind: str, environment: Mapping[str, str] = os.environ) -> int:
@@ -126,8 +134,16 @@ def _pbs(file: Path, job: str) -> Allocation:
     return Allocation("pbs", nodes, nodes, job)
 
 
-def _mpi_version(mpiexec: str) -> str:
-    return _output([mpiexec, "--version"], "mpiexec").lower().split("\n", 1)[0]
+def _one_each(mpiexec: str) -> list[str]:
+    """One process a compute node, bound to nothing, in the words of Open MPI, of PALS, or of Hydra, which never binds.
+
+    PALS tells its version but not its name, which is in its path: /opt/cray/pals or /opt/cray/pe/pals.
+    """
+    version = _output([mpiexec, "--version"], "mpiexec").lower().split("\n", 1)[0]
+    if "open" in version:
+        return ["--map-by", "ppr:1:node", "--bind-to", "none"]
+    is_pals = "pals" in version or "pals" in Path(mpiexec).resolve().parts
+    return ["--ppn", "1", *(["--cpu-bind", "none"] if is_pals else [])]
 
 
 def _output(command: Sequence[str], where: str) -> str:

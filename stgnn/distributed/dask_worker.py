@@ -6,6 +6,7 @@ There is no nanny: a rank that dies ends the job, and the next attempt resumes f
 
 import asyncio
 import logging
+import tempfile
 import time
 from functools import partial
 from pathlib import Path
@@ -33,14 +34,14 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def serve(job: Job, rank: int, scratch: str) -> None:
+def serve(job: Job, rank: int) -> None:
     """Be the Dask worker of `rank` until the scheduler leaves."""
     quieten()
     with dask.config.set(SETTINGS):
-        asyncio.run(_serve(job, rank, scratch))
+        asyncio.run(_serve(job, rank))
 
 
-async def _serve(job: Job, rank: int, scratch: str) -> None:
+async def _serve(job: Job, rank: int) -> None:
     await _wait_for(job.home / "scheduler.json")
     async with Worker(
         scheduler_file=str(job.home / "scheduler.json"),
@@ -48,7 +49,7 @@ async def _serve(job: Job, rank: int, scratch: str) -> None:
         nthreads=1,
         memory_limit=0,
         dashboard=False,
-        local_directory=scratch,
+        local_directory=tempfile.gettempdir(),
         host=own_address(job.interface, job.address),
         death_timeout=START_SECONDS,
     ) as worker:

@@ -39,7 +39,7 @@ class Job:
     nodes: tuple[str, ...]  # names of the compute nodes; each runs workers / nodes ranks
     address: str  # where the other compute nodes reach the first one
     interface: str | None
-    scratch: str | None  # node-local folder, may hold $VARIABLES of the compute node
+    scratch: str | None  # node-local folder for temporary files, may hold $VARIABLES of the compute node
     threads: int | None  # of each rank
 
     @property

@@ -8,13 +8,15 @@ import os
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stgnn.distributed.allocation import Allocation, find_allocation
+from stgnn.distributed.allocation import Allocation, batch_script_job, find_allocation
 from stgnn.distributed.job import TRAIN_RANK, Job
 from stgnn.distributed.network import interface_in_use, loopback_name
+from stgnn.distributed.scratch import temporary_files_in
 from stgnn.distributed.supervise import Supervisor
 from stgnn.distributed.watch import Limits
 from stgnn.errors import InputError
@@ -23,7 +25,7 @@ from stgnn.training import stop
 
 
 @dataclass(frozen=True)
-class Site:
+class Surroundings:
     """How and where a job runs; changes no number of its results.
 
     `runtime` in minutes is what the batch system allows the job; `threads` are each worker's.
@@ -40,7 +42,7 @@ def launch(
     store: Path,
     folder: Path,
     code: str = "",
-    site: Site | None = None,
+    around: Surroundings | None = None,
     function: str = TRAIN_RANK,
     limits: Limits | None = None,
 ) -> None:
@@ -53,14 +55,14 @@ def launch(
         InputError: wrong settings or a wrong place for them.
         TrainingFailed: a rank failed, died or hung; its text says which and how.
     """
-    site, started = site or Site(), time.time()
-    deadline = None if site.runtime is None else started + 60 * site.runtime - margin(site.runtime)
+    around, started = around or Surroundings(), time.time()
+    deadline = None if around.runtime is None else started + 60 * around.runtime - margin(around.runtime)
     launcher = launcher_of(settings)
     if launcher == "none":
-        _train_here(settings, store, folder, code, site, deadline)
+        _train_here(settings, store, folder, code, around, deadline)
         return
     allocation = find_allocation()
-    job = _job(settings, store, folder, code, site, deadline, function, launcher, allocation)
+    job = _job(settings, store, folder, code, around, deadline, function, launcher, allocation)
     limits = limits or Limits()
     with locked(folder / ".lock", "trains this run"):
         remove_partials(folder)
@@ -68,6 +70,16 @@ def launch(
         with stop.StopRequest() as asked, Supervisor(job, allocation, limits, asked) as supervisor:
             supervisor.start()
             supervisor.watch()
+
+
+def job_step(settings: Mapping[str, Any]) -> list[str]:
+    """The words before the command of a run of one worker that make it a step of the Slurm job around it, if any.
+
+    Slurm announces the end of a job, a preemption or `scancel --signal` to its steps only, and the one process of such
+    a run would be in none. Several workers are in the step of their agents.
+    """
+    job = batch_script_job() if launcher_of(settings) == "none" else None
+    return [] if job is None else job.on_every_node([])
 
 
 def margin(runtime: float) -> float:
@@ -95,16 +107,22 @@ def launcher_of(settings: Mapping[str, Any]) -> str:
 
 
 def _train_here(
-    settings: Mapping[str, Any], store: Path, folder: Path, code: str, site: Site, deadline: float | None
+    settings: Mapping[str, Any],
+    store: Path,
+    folder: Path,
+    code: str,
+    around: Surroundings,
+    deadline: float | None,
 ) -> None:
     """One worker needs no other process. torch reads its threads from the environment when it is imported: now."""
-    if site.threads is not None:
-        os.environ.setdefault("OMP_NUM_THREADS", str(site.threads))
+    if around.threads is not None:
+        os.environ.setdefault("OMP_NUM_THREADS", str(around.threads))
     from stgnn.training.engine import train_run
 
     if deadline is not None:
         stop.install(deadline)
-    train_run(settings, store, folder, code)
+    with nullcontext() if around.scratch is None else temporary_files_in(around.scratch):
+        train_run(settings, store, folder, code)
 
 
 def _job(
@@ -112,14 +130,14 @@ def _job(
     store: Path,
     folder: Path,
     code: str,
-    site: Site,
+    around: Surroundings,
     deadline: float | None,
     function: str,
     launcher: str,
     allocation: Allocation,
 ) -> Job:
     allocation.check_workers(settings["workers"])
-    interface = interface_in_use(site.interface)
+    interface = interface_in_use(around.interface)
     if interface is None and allocation.is_one_machine:
         interface = loopback_name()
     return Job(
@@ -135,6 +153,6 @@ def _job(
         nodes=allocation.nodes,
         address=allocation.address(interface),
         interface=interface,
-        scratch=site.scratch,
-        threads=site.threads,
+        scratch=around.scratch,
+        threads=around.threads,
     )

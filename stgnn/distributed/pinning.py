@@ -104,6 +104,13 @@ def available_cores() -> set[int]:
     return set(range(os.cpu_count() or 1))
 
 
+def unbind() -> int:
+    """Let this process run on all cores that its job has; return how many of them it was kept off."""
+    before = available_cores()
+    pin(range(os.cpu_count() or 1))  # the kernel leaves out what belongs to other jobs
+    return len(available_cores() - before)
+
+
 def pin(cores: Iterable[int]) -> None:
     """Keep this process, and all threads that it starts from now on, on `cores`."""
     if hasattr(os, "sched_setaffinity"):

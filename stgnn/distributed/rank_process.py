@@ -108,7 +108,7 @@ def note_death(job: Job, rank: int, how: str, host: str) -> None:
         heartbeat.write_beat(file, {**beat, "end": _end("died", how)})
 
 
-def main(path: str, *scratch: str) -> None:
+def main(path: str) -> None:
     """Be the rank that RANK and LOCAL_RANK say of the job that `path` declares, by the job's launcher.
 
     The launchers' parts are imported late: with them comes torch.
@@ -118,7 +118,7 @@ def main(path: str, *scratch: str) -> None:
     if job.launcher == "dask":
         from stgnn.distributed.dask_worker import serve
 
-        serve(job, rank, *scratch)
+        serve(job, rank)
     else:
         from stgnn.distributed.torchrun_launcher import run_recorded
 

@@ -5,7 +5,7 @@ import logging
 import sys
 from pathlib import Path
 
-from stgnn.distributed.launch import Site, launch
+from stgnn.distributed.launch import Surroundings, launch
 from stgnn.distributed.supervise import TrainingFailed
 from stgnn.distributed.watch import Limits
 from stgnn.errors import InputError
@@ -22,7 +22,7 @@ def main(folder: str, settings: str, site: str = "{}", limits: str = "{}") -> in
             json.loads(settings),
             out / "small.zarr",
             out / "run",
-            site=Site(**json.loads(site)),
+            around=Surroundings(**json.loads(site)),
             function="ranks:run",
             limits=Limits(**json.loads(limits)),
         )

@@ -24,7 +24,7 @@ def run(job: Path) -> None:
     rank = dist.get_rank()
     total = _sum(torch.tensor(rank + 1.0))
     heartbeat.progress(1)
-    names = ("LOCAL_RANK", "WORLD_SIZE", "OMP_NUM_THREADS", "GLOO_SOCKET_IFNAME")
+    names = ("TMPDIR", "LOCAL_RANK", "WORLD_SIZE", "OMP_NUM_THREADS", "GLOO_SOCKET_IFNAME")
     cores = sorted(os.sched_getaffinity(0))
     facts = {"sum": total, "cores": cores, **{name: os.environ.get(name) for name in names}}
     (Path(declared.folder) / f"facts-{rank}.json").write_text(json.dumps(facts))

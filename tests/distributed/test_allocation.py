@@ -55,7 +55,17 @@ def test_open_mpi_is_asked_in_its_own_words(monkeypatch, tmp_path):
     (tmp_path / "mpiexec").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     command = Allocation("pbs", ("p1", "p2"), ("p1", "p2")).on_every_node(["agent"])
-    assert command[1:] == ["-n", "2", "--map-by", "ppr:1:node", "agent"]
+    assert command[1:] == ["-n", "2", "--map-by", "ppr:1:node", "--bind-to", "none", "agent"]
+
+
+def test_pals_is_told_not_to_bind_agents_to_cores(monkeypatch, tmp_path):
+    programs = tmp_path / "pals" / "1.2" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "mpiexec").write_text("#!/bin/sh\necho 'mpiexec version 1.2.12'\n")
+    (programs / "mpiexec").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    command = Allocation("pbs", ("p1", "p2"), ("p1", "p2")).on_every_node(["agent"])
+    assert command[1:] == ["-n", "2", "--ppn", "1", "--cpu-bind", "none", "agent"]
 
 
 @pytest.mark.parametrize("text", [None, "\n"])

@@ -1,10 +1,11 @@
 import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
-from stgnn.distributed.launch import launcher_of, margin
+from stgnn.distributed.launch import job_step, launcher_of, margin
 from stgnn.errors import InputError
 
 
@@ -12,11 +13,12 @@ def test_ranks_of_one_machine_share_its_cores_and_talk_over_loopback(drive):
     (drive.folder / "run").mkdir()
     left = drive.folder / "run" / ".checkpoint.pt.abc.partial"  # by an attempt that was killed
     left.touch()
-    assert drive.start("torchrun", "well").end()[0] == 0
+    assert drive.start("torchrun", "well", site={"scratch": str(drive.folder)}).end()[0] == 0
     assert not left.exists()
     facts = [json.loads((drive.folder / f"run/facts-{rank}.json").read_text()) for rank in range(2)]
     assert [each["sum"] for each in facts] == [3.0, 3.0]
     assert [each["LOCAL_RANK"] for each in facts] == ["0", "1"]
+    assert {Path(each["TMPDIR"]).parent for each in facts} == {drive.folder}
     assert {each["GLOO_SOCKET_IFNAME"] for each in facts} == {"lo"}
     if len(os.sched_getaffinity(0)) > 1:
         assert not set(facts[0]["cores"]) & set(facts[1]["cores"])
@@ -31,6 +33,7 @@ def test_dask_ranks_of_a_slurm_job_run_on_its_nodes_and_leave_their_scratch_empt
     assert [drive.beat(f"rank-{rank}")["node"] for rank in range(2)] == [0, 1]
     facts = json.loads((drive.folder / "run/facts-1.json").read_text())
     assert (facts["LOCAL_RANK"], facts["WORLD_SIZE"], facts["OMP_NUM_THREADS"]) == ("0", "2", "3")
+    assert Path(facts["TMPDIR"]).parent == drive.folder / "disk"
     assert list((drive.folder / "disk").iterdir()) == []
 
 
@@ -72,6 +75,18 @@ def test_workers_choose_the_launcher():
     assert launcher_of({"workers": 1, "launcher": "torchrun"}) == "torchrun"
     with pytest.raises(InputError, match="none starts one worker, the run has 4"):
         launcher_of({"workers": 4, "launcher": "none"})
+
+
+def test_one_worker_of_a_slurm_job_s_script_becomes_a_step_of_the_job(slurm, monkeypatch):
+    monkeypatch.delenv("SLURM_STEP_ID", raising=False)
+    assert job_step({"workers": 1}) == []
+    for name, value in slurm.items():
+        monkeypatch.setenv(name, value)
+    step = job_step({"workers": 1})
+    assert step[0].endswith("/srun") and {"--jobid=17", "--nodes=1", "--ntasks=1"} < set(step)
+    assert job_step({"workers": 2}) == [], "its agents are a step"
+    monkeypatch.setenv("SLURM_STEP_ID", "0")
+    assert job_step({"workers": 1}) == []
 
 
 @pytest.mark.parametrize("minutes, seconds", [(1, 30), (10, 60), (60, 180), (720, 300)])

@@ -1,8 +1,9 @@
+import os
 from pathlib import Path
 
 import pytest
 
-from stgnn.distributed.pinning import cores_beside_gpus, cores_of_ranks
+from stgnn.distributed.pinning import available_cores, cores_beside_gpus, cores_of_ranks, pin, unbind
 
 
 def test_ranks_get_even_contiguous_shares():
@@ -33,6 +34,17 @@ def test_each_rank_gets_cores_beside_its_gpu_shared_among_those_of_one_socket():
 
 def test_a_gpu_beside_none_of_the_allowed_cores_means_even_shares():
     assert cores_of_ranks(2, [{0, 1}, {8, 9}], range(4)) == [[0, 1], [2, 3]]
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_a_process_that_was_bound_gets_all_cores_of_its_job_back():
+    before = available_cores()
+    try:
+        pin([min(before)])
+        assert unbind() >= len(before) - 1
+        assert available_cores() >= before
+    finally:
+        pin(before)
 
 
 @pytest.fixture
