@@ -10,7 +10,7 @@ from stgnn.study import Study, load_study
 
 ROOT = Path(__file__).parents[1]
 PIPELINES = sorted(path.stem for path in (ROOT / "pipelines").glob("*.yaml"))
-PGTI = ("table1", "table2", "table3", "table4", "table5", "figure7", "figure8", "figure9")
+PGTI = ("table1", "table2", "table3", "table4", "table5", "table6", "figure7", "figure8", "figure9")
 
 
 @pytest.fixture(autouse=True)
