@@ -28,6 +28,7 @@ def tiny_gpt2(tmp_path_factory):
     transformers = pytest.importorskip("transformers")
     folder = tmp_path_factory.mktemp("gpt2")
     torch.manual_seed(0)
-    config = transformers.GPT2Config(vocab_size=7, n_positions=16, n_embd=8, n_layer=6, n_head=2)
+    sizes = {"vocab_size": 7, "n_positions": 16, "n_embd": 8, "n_layer": 6, "n_head": 2}
+    config = transformers.GPT2Config(**sizes, bos_token_id=0, eos_token_id=0)
     transformers.GPT2Model(config).save_pretrained(folder)
     return folder
