@@ -66,6 +66,10 @@ class WindowLoader:
         """The window starts of each of this worker's batches in time order; the workers' follow each other."""
         return consecutive_batches(self.starts, self.batch_size, self.share)
 
+    def evaluation_rounds(self) -> int:
+        """The batches in time order of the worker that has most of them."""
+        return len(consecutive_batches(self.starts, self.batch_size, Share(0, self.share.size)))
+
     def _parts(self, number: int, first: int, last: int) -> Iterator[Tensor]:
         """The window starts of this worker in each batch, or a stand-in where it has none."""
         device, count, size = self.placement.order_device, len(self.starts), self.batch_size

@@ -88,7 +88,7 @@ class Run:
         self, setup: Setup, checkpoint: Path, identity: dict[str, str], stop: StopRequest, monitor: Monitor
     ) -> None:
         self.setup, self.model, self.training = setup, setup.model, setup.training
-        self.forecasts = Forecasts(setup)
+        self.forecasts = Forecasts(setup, between=self._between_forecasts)
         self.progress = Progress()
         self._world, self._checkpoint, self._identity = setup.world, checkpoint, identity
         self._pauses, self._monitor = Pauses(setup.world, stop), monitor
@@ -178,18 +178,23 @@ class Run:
     def _record_tally(self, tally: Tensor, marked: float) -> float:
         """Bring every worker's sums and the clocks into `progress`; return the new mark."""
         progress = self.progress
-        exchanged = torch.tensor(self._world.take_exchanged(), dtype=torch.float64)
-        rows = self._world.gather(torch.cat([tally.cpu(), exchanged]))
-        progress.tallies = rows[:, :3].tolist()
-        progress.exchanged = (torch.tensor(progress.exchanged) + rows[:, 3:].sum(0)).tolist()
+        progress.tallies = self._world.gather(tally.cpu()).tolist()
+        self._record_exchanged()
         now = time.perf_counter()
         progress.epoch_seconds += now - marked
         progress.step_seconds += now - marked
         return now
 
+    def _record_exchanged(self) -> None:
+        """Bring into `progress` what the workers have received from each other since this was last called."""
+        rows = self._world.gather(torch.tensor(self._world.take_exchanged(), dtype=torch.float64))
+        before = torch.tensor(self.progress.exchanged, dtype=torch.float64)
+        self.progress.exchanged = (before + rows.sum(0)).tolist()
+
     def _finish_epoch(self, validation_mae: float) -> None:
         """Record the epoch, keep the weights if they are the best yet, save, and decide whether to go on."""
         progress, training = self.progress, self.training
+        self._record_exchanged()
         error, count, windows = (math.fsum(sums) for sums in zip(*progress.tallies, strict=True))
         train_mae = error / max(count, 1.0)
         validated = len(self.setup.windows.validation) > 0
@@ -232,9 +237,10 @@ class Run:
         self._best_model = model.state_dict()
         progress, evaluate = self.progress, self.forecasts.evaluate
         progress.training_seconds = time.perf_counter() - started
-        progress.epoch = progress.best_epoch = 1
         train_mae, progress.best_mae = evaluate("train").mae(), evaluate("validation").mae()
+        progress.epoch = progress.best_epoch = 1
         self._log_epoch(progress.training_seconds, train_mae, progress.best_mae, 0.0)
+        self._record_exchanged()
         progress.finished = True
         self._save()
 
@@ -252,6 +258,7 @@ class Run:
             )
         if found is not None:
             self._restore(found)
+            self._world.take_exchanged()  # by setting up, which the first attempt has counted
         self.progress.hosts = self._world.hosts()
 
     def _restore(self, found: Checkpoint) -> None:
@@ -286,9 +293,24 @@ class Run:
                 ),
             )
         self._pauses.saved()
-        if self._pauses.stopping and not self.progress.finished:
-            self._world.wait_for_all()  # nobody leaves before the checkpoint is there
-            raise Stopped(f"stopped in epoch {self.progress.epoch + 1}; the same command goes on from here")
+        self._leave_if_asked()
+
+    def _between_forecasts(self) -> None:
+        """Save or stop in the midst of an evaluation as between two steps; it changes nothing and is begun anew."""
+        if not self._pauses.due():
+            return
+        if self.progress.finished:  # the checkpoint says all, and the model has become the best one
+            self._leave_if_asked()
+        else:
+            self._save()
+
+    def _leave_if_asked(self) -> None:
+        if not self._pauses.stopping:
+            return
+        self._world.wait_for_all()  # nobody leaves before the checkpoint is there
+        progress = self.progress
+        where = "after training" if progress.finished else f"in epoch {progress.epoch + 1}"
+        raise Stopped(f"stopped {where}; the same command goes on from here")
 
 
 def _require_finite(train_mae: float, validation_mae: float, epoch: int) -> None:

@@ -3,7 +3,7 @@
 Axes: B batch, H horizon, N graph nodes, F features.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +15,13 @@ from stgnn.training.setup import Setup
 
 
 class Forecasts:
-    """What the run's model, as it is at the moment, forecasts."""
+    """What the run's model, as it is at the moment, forecasts.
 
-    def __init__(self, setup: Setup) -> None:
-        self._setup = setup
+    `between` is called after each batch of a split, by all workers equally often, and may end it all by an error.
+    """
+
+    def __init__(self, setup: Setup, between: Callable[[], None]) -> None:
+        self._setup, self._between = setup, between
 
     def target(self, batch: WindowBatch) -> tuple[Tensor, Tensor]:
         """The true future [B, H, N, F] with 0 for NaN, and which of its entries count."""
@@ -48,9 +51,8 @@ class Forecasts:
         """The starts [B] and forecasts [B, H, N, F] of this worker's windows of a split, in time order."""
         self._setup.model.eval()
         with torch.inference_mode():
-            for batch in self._setup.loaders[split].in_time_order():
+            for batch in self._batches(split):
                 yield batch.start, self.forecast(batch)
-                heartbeat.progress()
 
     def evaluate(self, split: str) -> ErrorSums:
         """Exact error sums over every window of a split, of all workers: each window once, none padded."""
@@ -58,7 +60,16 @@ class Forecasts:
         sums = ErrorSums.zeros(setup.windows.horizon, setup.device)
         setup.model.eval()
         with torch.inference_mode():
-            for batch in setup.loaders[split].in_time_order():
+            for batch in self._batches(split):
                 sums.add(self.forecast(batch), *self.target(batch))
-                heartbeat.progress()
         return sums.over(setup.world)
+
+    def _batches(self, split: str) -> Iterator[WindowBatch]:
+        """This worker's batches of a split in time order; who has fewer than others waits with them at the end."""
+        loader = self._setup.loaders[split]
+        for batch in loader.in_time_order():
+            yield batch
+            heartbeat.progress()
+            self._between()
+        for _ in range(loader.evaluation_rounds() - len(loader.evaluation_ranges())):
+            self._between()

@@ -20,7 +20,7 @@ class Pauses:
         self._saved_at = time.perf_counter()
 
     def due(self) -> bool:
-        """To be asked once a step. `stopping` then says whether the pause is also the end.
+        """To be asked once a step, and once a batch of an evaluation. `stopping` then says whether it is also the end.
 
         Several workers look at what was asked for a step ago, so that the exchange keeps nobody waiting.
         """

@@ -16,6 +16,7 @@ import xarray as xr
 import yaml
 
 from stgnn.data import WindowBatch, split_windows
+from stgnn.distributed.world import World
 from stgnn.errors import InputError
 from stgnn.models.dcrnn import Seq2SeqDCRNN
 from stgnn.models.linear import Linear
@@ -327,6 +328,16 @@ def test_fewer_steps_an_epoch_are_taken_when_asked(small_store: SignalStore, tmp
     run(settings_of(max_steps_per_epoch=2), small_store, tmp_path / "run")
     progress = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["progress"]
     assert progress["step"] == 2 * 3 and progress["windows_seen"] == 2 * 3 * 32
+
+
+def test_bytes_exchanged_are_added_up_to_the_last_one(
+    small_store: SignalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(World, "take_exchanged", lambda _: (2.0**26 + 1, 1.0))
+    run(settings_of(epochs=3), small_store, tmp_path / "run")
+    progress = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["progress"]
+    moved, reduced = progress["exchanged"]
+    assert moved == reduced * (2**26 + 1)
 
 
 @pytest.mark.parametrize("precision", ["float64", "bfloat16"])
