@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from stgnn.workdir import claim, look
 def declare_study():
     """Complete `config`; return the study and each model's code. A mistake in any file ends Snakemake with one line."""
     try:
-        config.update(configure(config))
+        config.update(configure(config, said=workflow.config_settings.config))
         study = load_study(config["pipeline"])
         for path in missing_raw_files(study):
             raise InputError(
@@ -103,10 +104,9 @@ os.environ.update(
     OMP_WAIT_POLICY="PASSIVE",
 )
 
-# `logged LOG COMMAND...` sends what the command says to the log, and its last lines here too if it fails.
-shell.prefix(
-    'set -euo pipefail; logged() {{ local log=$1; shift; "$@" > "$log" 2>&1 || {{ tail -n 5 "$log" >&2; return 1; }}; }}; '
-)
+# Every rule's command runs as `logged LOG COMMAND...`.
+LOGGED = shlex.quote(str(Path(workflow.basedir) / "scripts" / "logged.sh")).replace("{", "{{").replace("}", "}}")
+shell.prefix(f"set -euo pipefail; source {LOGGED}; ")
 
 
 pathvars:
