@@ -1,7 +1,9 @@
 """`snakemake --profile NAME -n` as the README says it, and the profiles' files."""
 
 import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,24 @@ def test_a_profile_holds_no_science_and_no_second_profile(profile: str) -> None:
     assert said["configfile"] == "site.yaml"
     assert set(yaml.safe_load((folder / "site.yaml").read_text())) == {"threads", "site"}
     assert not {"config", "rerun-triggers", "set-resources", "set-threads"} & set(said)
+
+
+def test_without_the_executor_for_slurm_activating_names_what_installs_it(tmp_path: Path) -> None:
+    def said(**environment: str) -> str:
+        return subprocess.run(
+            ["bash", "-c", "source profiles/activate"], cwd=tmp_path, env={"PATH": str(tmp_path), **environment},
+            capture_output=True, text=True, check=True, executable="/bin/bash",
+        ).stderr  # fmt: skip
+
+    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+    for program, target in {"dirname": shutil.which("dirname"), "python": sys.executable}.items():
+        (tmp_path / program).symlink_to(str(target))
+    assert said().count("\n") == 1 and said().endswith("need: make slurm\n")
+    (tmp_path / "snakemake_executor_plugin_slurm.py").touch()
+    assert said(PYTHONPATH=str(tmp_path)) == ""
+    (tmp_path / "snakemake_executor_plugin_slurm.py").unlink()
+    (tmp_path / "qsub").symlink_to("/bin/true")
+    assert said() == ""
 
 
 def test_no_profile_is_loaded_without_being_asked_for() -> None:
