@@ -76,7 +76,9 @@ def test_ranks_of_a_killed_torchrun_are_named(drive):
 
 def test_a_lost_compute_node_is_named_though_others_only_lost_a_connection(drive, slurm):
     drive.environment |= slurm
-    os.kill(drive.start("torchrun", "run until stopped", silence=6).pid_in_training("node-1"), signal.SIGKILL)
+    os.kill(
+        drive.start("torchrun", "run until stopped", silence=20).pid_in_training("node-1"), signal.SIGKILL
+    )
     status, said = drive.end()
     assert status == 1
     assert first_line(said).startswith("stgnn train: compute node n2: its agent is gone without a word")
