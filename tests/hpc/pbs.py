@@ -1,4 +1,4 @@
-"""Programs that answer as PBS does, written into a folder: qsub, qstat, qdel, qselect.
+"""Programs that answer as PBS does, written into a folder: qsub, qstat, qdel, qselect, and a job's mpiexec.
 
 A job is a folder `jobs/N` with its script, what qsub was given (`qsub`), its process group (`pid`) and, once it ended,
 `exit`. Texts and exit statuses are those of OpenPBS and of PBS Pro on Polaris.
@@ -60,8 +60,9 @@ PROGRAMS = {
         shutil.copy(words[-1], job / "script")
         (job / "qsub").write_text(shlex.join(words))
         run = f"sh {{job}}/script > {{job}}/output 2>&1; echo $? > {{job}}/rc; mv {{job}}/rc {{job}}/exit"
-        (JOBS.parent / "nodes").write_text("here\\n")
-        told = {{"PBS_JOBID": f"{{job.name}}.{server}", "PBS_NODEFILE": str(JOBS.parent / "nodes")}}
+        nodes = int(re.search(r"select=(\\d+)", " ".join(words))[1])
+        (job / "nodes").write_text("".join(f"p{{number}}\\n" for number in range(nodes)))
+        told = {{"PBS_JOBID": f"{{job.name}}.{server}", "PBS_NODEFILE": str(job / "nodes")}}
         nowhere = dict.fromkeys(["stdin", "stdout", "stderr"], subprocess.DEVNULL)
         child = subprocess.Popen(["sh", "-c", run], start_new_session=True, env={{**os.environ, **told}}, **nowhere)
         (job / "pid").write_text(str(child.pid))
@@ -95,6 +96,17 @@ PROGRAMS = {
             os.killpg(int((job / "pid").read_text()), signal.SIGTERM)
             time.sleep({slow})
             (job / "exit").write_text("271\\n")
+    """,
+    # One process a compute node, all of them here; a signal to end is passed on.
+    "mpiexec": """
+        if "--version" in sys.argv:
+            sys.exit(print("mpiexec of the tests"))
+        words = sys.argv[1:]
+        command = words[words.index("--ppn") + 2 :]
+        told = [{{**os.environ, "PMI_RANK": str(rank)}} for rank in range(int(words[words.index("-n") + 1]))]
+        ranks = [subprocess.Popen(command, env=environment) for environment in told]
+        signal.signal(signal.SIGTERM, lambda *_: [rank.terminate() for rank in ranks])
+        sys.exit(max(rank.wait() != 0 for rank in ranks))
     """,
     "qselect": """
         name = sys.argv[sys.argv.index("-N") + 1]

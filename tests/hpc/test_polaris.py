@@ -45,6 +45,21 @@ def test_a_study_reaches_its_tables_by_exactly_these_jobs(polaris: tuple[SitePro
     ]  # fmt: skip
 
 
+def test_two_workers_on_two_compute_nodes_are_one_job_that_makes_a_table(
+    polaris: tuple[SiteProject, Pbs],
+) -> None:
+    project, pbs = polaris
+    one_run(project, workers=2)
+    project.run("--config", SITE.replace("}", ", workers_per_node: 1}"))
+    assert (project.path / "results" / "tiny" / "tables" / "accuracy.md").is_file()
+    _, train = pbs.submitted
+    assert [word for word in train if word.startswith("select=")] == [
+        "select=2:system=polaris:ncpus=8:ngpus=4"
+    ]
+    (started,) = pbs.calls("mpiexec")[-1:]
+    assert started.startswith("mpiexec -n 2 --ppn 1 ")
+
+
 def test_a_job_outlives_its_snakemake_and_its_time_limit(
     polaris: tuple[SiteProject, Pbs], tmp_path: Path
 ) -> None:
@@ -77,7 +92,7 @@ def test_a_job_outlives_its_snakemake_and_its_time_limit(
         ),
         (
             "site={account: proj, queue: capacity}",
-            "Error: profiles/polaris/site.yaml: site.queue: PBS knows no queue 'capacity'; qstat -Q lists them",
+            "Error: --config: site.queue: PBS knows no queue 'capacity'; qstat -Q lists them",
         ),
     ],
 )
