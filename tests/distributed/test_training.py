@@ -234,7 +234,7 @@ def train_until(
     def step_and_ask(self: engine.Run, batch: Any) -> torch.Tensor:
         tally = take_step(self, batch)
         if self.progress.step == step and world.rank == asked_rank:
-            self._stop._asked = True
+            self._pauses._stop._asked = True
         return tally
 
     engine.Run._step = step_and_ask  # type: ignore[method-assign]
