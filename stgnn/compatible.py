@@ -26,7 +26,9 @@ def _check_dataset(run: Mapping[str, Any], dataset: Dataset, path: Path) -> None
     model, task = run["model"], run["task"]
     no_dates = f"dataset '{dataset.name}' has no dates"
     if not dataset.has_static_graph and not declares(model["class"], "on_changing_graphs"):
-        problem = f"models: the graph of '{dataset.name}' changes with time, which '{model['name']}' cannot use"
+        problem = (
+            f"models: the graph of '{dataset.name}' changes with time, which '{model['name']}' cannot use"
+        )
         raise InputError(path, problem, "choose a snapshot model, or exclude it there")
     if task["calendar"] and not dataset.may_have_dates:
         problem = f"task.calendar: {task['calendar']} asked for, but {no_dates}"
