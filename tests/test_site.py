@@ -28,7 +28,8 @@ def shipped(name: str, **changes: Any) -> Site:
 
 def run_of(workers: int) -> Run:
     model = {"name": "dcrnn"}
-    return Run({"dataset": "d", "model": model, "regime": "minibatch", "batching": "index", "workers": workers, "seed": 0})
+    how = {"regime": "minibatch", "batching": "index", "workers": workers, "seed": 0}
+    return Run({"dataset": "d", "model": model, **how})
 
 
 @pytest.fixture(autouse=True)
