@@ -262,7 +262,13 @@ def require_account(site: Site) -> None:
 
 
 def _filled_in(value: str) -> str:
-    return re.sub(r"\$(?:(\w+)|\{(\w+)\})", lambda name: os.environ.get(name[1] or name[2], ""), value)
+    """`a:$NONE` is `a`: an empty entry of a path list would be the current folder."""
+    return re.sub(r"(:?)\$(?:(\w+)|\{(\w+)\})", _variable, value)
+
+
+def _variable(found: re.Match[str]) -> str:
+    colon, value = found[1], os.environ.get(found[2] or found[3], "")
+    return colon + value if value else ""
 
 
 def _limit(said: Mapping[str, Any]) -> Limit:
