@@ -53,9 +53,9 @@ class Forecaster(nn.Module):
     # Read from the source: a study that does not have it is refused before any job.
     needs_dates: ClassVar[bool] = False
     needs_equal_lengths: ClassVar[bool] = False  # of input and horizon
-    on_changing_graphs: ClassVar[bool] = (
-        False  # can be trained there, by the `edges` of each window or without a graph
-    )
+    on_changing_graphs: ClassVar[bool] = False  # can be trained on those, by each window's edges or without
+    # Is given each window's edges, where the graph changes with time.
+    reads_edges: ClassVar[bool] = False
 
     def __init__(self, shape: TaskShape, graph: Graph) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class Forecaster(nn.Module):
             past_calendar_BTK: time of day in [0, 1) and day of week 0..6 of the past entries, for models that
                 know the time itself, whatever channels the input has; None when the dataset has no dates.
             calendar_BHK: the same of the future entries.
-            edges: the edges of the past entries where the graph changes with time; None on one graph.
+            edges: the edges of the past entries where the graph changes with time, for models that read them.
             target_BHNF: scaled future entries without NaN, for training by scheduled sampling only.
             step: optimiser steps done so far, for schedules inside a model.
         """

@@ -40,7 +40,7 @@ class Forecasts:
             forecast = (model or setup.model)(
                 setup.model_input(batch),
                 past_calendar_BTK=batch.x_calendar_BLK,
-                edges=batch.x_edges,
+                edges=batch.x_edges if setup.model.reads_edges else None,
                 calendar_BHK=batch.y_calendar_BHK,
                 target_BHNF=target_BHNF,
                 step=step,

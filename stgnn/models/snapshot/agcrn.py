@@ -8,7 +8,6 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from stgnn.data.edges import WindowEdges
 from stgnn.graph.graph import Graph
 from stgnn.models.base import PositiveInt, TaskShape, require_positive
 from stgnn.models.snapshot.regressor import SnapshotRegressor
@@ -24,6 +23,8 @@ class SnapshotAGCRN(SnapshotRegressor):
         embedding_dimensions: D, of each graph node (theirs: 4).
         dropout: share of channels that training leaves out (theirs: 0.5).
     """
+
+    reads_edges = False
 
     def __init__(
         self,
@@ -49,7 +50,3 @@ class SnapshotAGCRN(SnapshotRegressor):
     def step_once(self, x_BNF: Tensor, graph: Graph) -> Tensor:
         """The state after the step, whatever the graph."""
         return cast("Tensor", self.cell(x_BNF, self.embedding_ND))
-
-    def step_on_edges(self, x_BNF: Tensor, edges: WindowEdges) -> Tensor:
-        """As on one graph."""
-        return self.step_once(x_BNF, self.graph)

@@ -25,6 +25,7 @@ class SnapshotRegressor(Forecaster):
     """
 
     on_changing_graphs = True
+    reads_edges = True
 
     def __init__(self, shape: TaskShape, graph: Graph, channels: int, dropout: float) -> None:
         if not 0 <= dropout < 1:
@@ -55,7 +56,10 @@ class SnapshotRegressor(Forecaster):
         """Return the forecast `[B, H, N, F]`; see `Forecaster.forward`."""
         self.expect_window(x_BTNC)
         x_BNF = x_BTNC.transpose(1, 2).flatten(2)
-        out_BNC = self.step_once(x_BNF, self.graph) if edges is None else self.step_on_edges(x_BNF, edges)
+        if edges is None or not self.reads_edges:
+            out_BNC = self.step_once(x_BNF, self.graph)
+        else:
+            out_BNC = self.step_on_edges(x_BNF, edges)
         hidden_BNC = nn.functional.dropout(out_BNC.relu(), self.dropout, self.training)
         values_BNM: Tensor = self.head(hidden_BNC)
         return split_horizon(values_BNM, self.shape).to(x_BTNC.dtype)
