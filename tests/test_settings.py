@@ -122,7 +122,7 @@ def test_a_missing_file_is_answered_with_the_nearest_one(tmp_path: Path) -> None
             "f.yaml: overrides[0].match: unknown key 'data'; did you mean 'dataset'?",
         ),
         (
-            {"tables": [{"name": "t", "columns": [{"metric": "mea"}]}]},
+            {"tables": [{"name": "t", "columns": [{"metric": "maes"}]}]},
             "f.yaml: tables[0].columns[0].metric: unknown \"mea\"; did you mean 'mae'?",
         ),
         (
