@@ -123,7 +123,7 @@ def test_a_missing_file_is_answered_with_the_nearest_one(tmp_path: Path) -> None
         ),
         (
             {"tables": [{"name": "t", "columns": [{"metric": "maes"}]}]},
-            "f.yaml: tables[0].columns[0].metric: unknown \"mea\"; did you mean 'mae'?",
+            "f.yaml: tables[0].columns[0].metric: unknown \"maes\"; did you mean 'mae'?",
         ),
         (
             {"figures": [{"name": "f", "kind": "curve"}]},

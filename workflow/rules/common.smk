@@ -105,7 +105,9 @@ os.environ.update(
 )
 
 # Every rule's command runs as `logged LOG COMMAND...`.
-LOGGED = shlex.quote(str(Path(workflow.basedir) / "scripts" / "logged.sh")).replace("{", "{{").replace("}", "}}")
+LOGGED = (
+    shlex.quote(str(Path(workflow.basedir) / "scripts" / "logged.sh")).replace("{", "{{").replace("}", "}}")
+)
 shell.prefix(f"set -euo pipefail; source {LOGGED}; ")
 
 
