@@ -75,14 +75,15 @@ class Operator:
 
     def chebyshev(self, count: int, device: torch.device, dtype: torch.dtype) -> Tensor:
         """The Chebyshev polynomials T_0 .. T_{count-1} of this matrix, dense `[count, N, N]`, computed once."""
-        key = ("chebyshev", count, device, dtype)
-        if key not in self._forms:
+
+        def made() -> Tensor:
             matrix = self.to_dense()
             terms = [np.eye(self.num_nodes), matrix]
             while len(terms) < count:
                 terms.append(2 * matrix @ terms[-1] - terms[-2])
-            self._forms[key] = torch.from_numpy(np.stack(terms[:count])).to(device=device, dtype=dtype)
-        return self._forms[key]
+            return torch.from_numpy(np.stack(terms[:count]))
+
+        return self._form(device, dtype, ("chebyshev", count), made)
 
     def __matmul__(self, x: Tensor) -> Tensor:
         if x.dim() < 2 or x.shape[-2] != self.num_nodes or not x.is_floating_point():
@@ -155,16 +156,20 @@ class Operator:
         _multiply(matrix, source.flatten(0, 1), target.view(-1, target.shape[2]), add)
 
     def _dense(self, device: torch.device, dtype: torch.dtype) -> Tensor:
-        key = (device, dtype)
-        if key not in self._forms:
-            self._forms[key] = torch.from_numpy(self.to_dense()).to(device=device, dtype=dtype)
-        return self._forms[key]
+        return self._form(device, dtype, ("dense",), lambda: torch.from_numpy(self.to_dense()))
 
     def _blocks(self, device: torch.device, dtype: torch.dtype, count: int) -> Tensor:
         """The block-diagonal CSR matrix of `count` copies (int32: MKL converts int64 indices on every call)."""
-        key = (device, dtype, count)
+        return self._form(device, dtype, ("blocks", count), lambda: self._block_diagonal(count))
+
+    def _form(
+        self, device: torch.device, dtype: torch.dtype, kind: tuple[Any, ...], make: Callable[[], Tensor]
+    ) -> Tensor:
+        """What `make` gives, made once: as a tensor that can be trained with, even if it is first used to infer."""
+        key = (device, dtype, *kind)
         if key not in self._forms:
-            self._forms[key] = self._block_diagonal(count).to(device=device, dtype=dtype)
+            with torch.inference_mode(False):
+                self._forms[key] = make().to(device=device, dtype=dtype)
         return self._forms[key]
 
     def _block_diagonal(self, count: int) -> Tensor:

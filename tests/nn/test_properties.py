@@ -107,6 +107,21 @@ def test_every_parameter_gets_a_gradient_and_a_second_step_works(case: Case) -> 
             assert parameter.grad.isfinite().all(), name
 
 
+@every()
+def test_training_goes_on_after_inference(case: Case) -> None:
+    edges = directed_edges(isolated=True)  # nothing is remembered of them yet
+    layer, x, arguments = case.layer(N), case.input(N), case.arguments(edges)
+    ways = [arguments, (edges.index, edges.weight, *arguments[1:])] if case.either else [arguments]
+    for way in ways:
+        with torch.inference_mode():
+            layer(x, *way)
+        result = tensors(layer.train()(x, *way))
+        layer.zero_grad()
+        sum(tensor.square().sum() for tensor in result).backward()  # type: ignore[union-attr]
+        gradients = [parameter.grad for parameter in layer.parameters() if parameter.grad is not None]
+        assert gradients and all(gradient.isfinite().all() for gradient in gradients)
+
+
 @every(lambda case: case.gradient)
 def test_gradients_pass_the_finite_difference_check(case: Case) -> None:
     edges = directed_edges(5)

@@ -59,8 +59,7 @@ class EvolvingConvolution(nn.Module):
         """The next step: Y `[..., N, F]` from X `[..., N, F]`; on a `Graph`, or on edge_index and edge_weight."""
         check_features("X", X, "graph nodes, features", self.in_channels)
         whole = self._arguments.graph(edge_index if graph is None else graph, edge_weight, X.shape[-2])
-        before = self.weight.detach() if self.weight is not None and self._differentiated else self.weight
-        y_BTNF, after = self._evolve(X.unsqueeze(-3), [whole], before)
+        y_BTNF, after = self._evolve(X.unsqueeze(-3), [whole], self._before())
         self.weight, self._differentiated = after, False
         if after.requires_grad:
             after.register_hook(self._note_backward)
@@ -92,6 +91,14 @@ class EvolvingConvolution(nn.Module):
             weights.append(weight)
         spread_BTNF = self._spread(x_BTNF, [self._operator(each) for each in graphs])
         return spread_BTNF @ torch.stack(weights, dim=-3).to(spread_BTNF.dtype), weight
+
+    def _before(self) -> Tensor | None:
+        """The weight as this step may use it: cut off below what has been differentiated, and trainable again."""
+        weight = self.weight
+        if weight is None:
+            return None
+        weight = weight.detach() if self._differentiated else weight
+        return weight.clone() if weight.is_inference() else weight
 
     def _inputs(self, x_BTNF: Tensor) -> Sequence[Tensor | None]:
         """What enters the GRU with each entry, one row for each column of W; None stands for W itself."""
@@ -206,8 +213,8 @@ class _TopGraphNodes(nn.Module):
     def forward(self, x: Tensor, count: int) -> Tensor:
         """`[..., N, F] -> [..., count, F]`, highest first; the last one repeats where there are too few."""
         weight = self.select.get_parameter("weight")[0]
-        score = torch.tanh(x @ weight / weight.norm())
+        score = x @ weight / weight.norm()
         best = score.topk(min(count, x.shape[-2]), dim=-1).indices
         best = torch.cat([best, best[..., -1:].expand(*best.shape[:-1], count - best.shape[-1])], dim=-1)
         chosen = x.gather(-2, best.unsqueeze(-1).expand(*best.shape, x.shape[-1]))
-        return chosen * score.gather(-1, best).unsqueeze(-1)
+        return chosen * torch.tanh(score.gather(-1, best)).unsqueeze(-1)

@@ -44,9 +44,11 @@ def reference(layer: Any, x_TNF: Tensor, matrix: Tensor) -> Tensor:
 
 
 def ranked(layer: EvolveGCNH, x_NF: Tensor) -> Tensor:
-    p = layer.pooling_layer.select.weight[0]
-    score = torch.tanh(x_NF @ p / p.norm())
-    return (x_NF * score[:, None])[score.argsort(descending=True)]
+    """Graph nodes by their length along the unit vector p, the longest first."""
+    unit = torch.nn.functional.normalize(layer.pooling_layer.select.weight[0], dim=0)
+    lengths = [sum(x * p for x, p in zip(node, unit, strict=True)) for node in x_NF]
+    order = sorted(range(len(x_NF)), key=lambda n: lengths[n].item(), reverse=True)
+    return torch.stack([x_NF[n] * (1 - 2 / (torch.exp(2 * lengths[n]) + 1)) for n in order])
 
 
 @LAYERS
@@ -63,6 +65,14 @@ def test_a_sequence_is_the_papers_with_its_gradients(layer: Layer, normalize: bo
         strict=True,
     ):
         torch.testing.assert_close(gradient, truth, rtol=1e-9, atol=1e-11)
+
+
+def test_graph_nodes_are_ranked_where_the_scores_tanh_no_longer_tells_them_apart() -> None:
+    layer, x = made(EvolveGCNH), 40 * signal(1, N, F)
+    assert len(layer.pooling_layer(x, N).norm(dim=-1).unique()) == N
+    expected = torch.stack([ranked(layer, x[0])[:3]])
+    assert expected.norm(dim=-1).gt(19).any()  # from 19 on, tanh is 1
+    torch.testing.assert_close(layer.pooling_layer(x, 3), expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.skipif(not has_pgt(), reason="PyTorch Geometric Temporal is not installed")
