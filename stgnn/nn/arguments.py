@@ -17,14 +17,13 @@ class GraphArguments:
     """Turns either way of passing a graph into a `Graph`.
 
     The same edge tensors in a row give the same `Graph`, so that its operators are computed once. Objects and
-    their version counters are compared, never values: no device has to be waited for. What it remembers is not
-    copied or pickled with the module that owns it.
+    their version counters are compared, never values: no device has to be waited for. Writes that count no
+    version are therefore not noticed: those through `.data`, and through a numpy array that shares the memory.
+    What it remembers is not copied or pickled with the module that owns it.
     """
 
     def __init__(self) -> None:
-        self._given: tuple[Tensor | None, ...] = ()
-        self._versions: tuple[object, ...] = ()
-        self._built: Any = None
+        self._kept: tuple[tuple[Tensor | None, ...], tuple[object, ...], Any] | None = None
 
     def graph(self, given: Graph | Tensor | None, edge_weight: Tensor | None, num_nodes: int) -> Graph:
         """The graph; `InputError` if there is none or it has another number of graph nodes than the input."""
@@ -48,14 +47,18 @@ class GraphArguments:
         self, given: tuple[Tensor | None, ...], sizes: tuple[int, ...], build: Callable[[], _Built]
     ) -> _Built:
         versions = (*map(_version, given), *sizes)
-        same = len(given) == len(self._given) and all(map(operator.is_, given, self._given))
-        if not same or versions != self._versions:
-            self._built, self._given, self._versions = build(), given, versions
-        built: _Built = self._built
+        kept = self._kept  # read and replaced as one: another thread may do so in between
+        if kept is None or not _identical(kept[0], given) or kept[1] != versions:
+            kept = self._kept = (given, versions, build())
+        built: _Built = kept[2]
         return built
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_given": (), "_versions": (), "_built": None}
+        return {"_kept": None}
+
+
+def _identical(one: tuple[Tensor | None, ...], other: tuple[Tensor | None, ...]) -> bool:
+    return len(one) == len(other) and all(map(operator.is_, one, other))
 
 
 def _by_type(

@@ -44,7 +44,7 @@ def test_what_is_remembered_is_not_copied() -> None:
     arguments = GraphArguments()
     arguments.graph(EDGES.index, EDGES.weight, EDGES.num_nodes)
     for twin in (copy.deepcopy(arguments), pickle.loads(pickle.dumps(arguments))):
-        assert twin._built is None and twin._given == ()
+        assert twin._kept is None
 
 
 def test_a_missing_graph_and_one_of_another_size_are_refused() -> None:

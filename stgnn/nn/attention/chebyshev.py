@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from stgnn.graph.operators import Operator
 from stgnn.nn import buffers
@@ -63,6 +64,7 @@ class _Horner(torch.autograd.Function):
         return out.to(x.dtype)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, kernel = ctx.saved_tensors
         precision, dtype = ctx.precision, state_dtype(x)

@@ -142,6 +142,9 @@ class HeteroGCLSTM(nn.Module):
             raise InputError("x_dict", f"holds {sorted(x_dict)}", f"expected {sorted(self.in_channels_dict)}")
         for kind, x in x_dict.items():
             check_features(f"x_dict[{kind!r}]", x, "graph nodes, features", self.in_channels_dict[kind])
+        leads = {kind: tuple(x.shape[:-2]) for kind, x in x_dict.items()}
+        if len(set(leads.values())) > 1:
+            raise InputError("x_dict", f"has samples and entries {leads}", "give every node type as many")
         unknown = sorted(set(edge_index_dict) - set(self.edge_types))
         if unknown:
             raise InputError("edge_index_dict", f"holds {unknown[0]}", f"metadata knows {self.edge_types}")

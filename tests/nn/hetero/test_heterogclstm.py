@@ -82,6 +82,8 @@ def test_what_does_not_fit_is_refused_by_name() -> None:
     layer = HeteroGCLSTM(CHANNELS, 5, METADATA).double()
     with pytest.raises(InputError, match=r"x_dict: holds \['author'\]"):
         layer({"author": inputs()["author"]}, EDGES)
+    with pytest.raises(InputError, match=r"x_dict: has samples and entries .*'paper': \(2,\).*; give every"):
+        layer.unroll({name: x[: 2 + (name == "author")] for name, x in inputs(3).items()}, EDGES)
     with pytest.raises(InputError, match=r"edge_index_dict: holds \('paper', 'to', 'author'\)"):
         layer(inputs(), {("paper", "to", "author"): EDGES[WRITES]})
     with pytest.raises(InputError, match=r"'to', 'paper'.*holds 5 in row 0; expected 0\.\.3"):

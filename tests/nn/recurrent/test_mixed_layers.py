@@ -126,3 +126,9 @@ def test_an_encoder_refuses_what_it_cannot_take() -> None:
         layer(signal(N, 2), GRAPH, signal(N, 5))
     with pytest.raises(InputError, match=r"H: has shape \(11, 4\)"):
         layer(signal(N, 2), GRAPH, signal(N, 4), signal(N, 5))
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_dygrencoder_follows_an_input_of_another_type_than_its_parameters(layers: int) -> None:
+    encoder, x = DyGrEncoder(4, 2, "mean", 5, layers), signal(N, 3).bfloat16()
+    assert {part.dtype for part in encoder(x, GRAPH)} == {torch.bfloat16}
