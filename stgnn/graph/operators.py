@@ -8,7 +8,7 @@ Axes: G blocks (samples, entries, or both), N graph nodes, M columns.
 import warnings
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -95,21 +95,30 @@ class Operator:
         return cast("Callable[..., Tensor]", _Product.apply)(self, x)
 
     def hop(
-        self, source_GNM: Tensor, target_GNM: Tensor, add: bool = False, precision: torch.dtype | None = None
+        self,
+        source_GNM: Tensor,
+        target_GNM: Tensor,
+        add: bool = False,
+        precision: torch.dtype | None = None,
+        scale: float = 1.0,
+        minus: Tensor | None = None,
     ) -> None:
-        """Write (or with `add` add) the product of each block into `target`, without recording a gradient.
+        """Write `scale` times the product of each block into `target`, without recording a gradient.
 
-        Both may be column slices of wider buffers. `precision` bfloat16 or float16 permits a product in that
-        type where it is the faster one; the buffers keep theirs.
+        With `add` it is added to what is there, or else `minus`, which may be `target` itself, is subtracted from it.
+        All may be column slices of wider buffers. `precision` bfloat16 or float16 permits a product in that type where
+        it is the faster one; the buffers keep theirs.
         """
+        base = None if minus is target_GNM else minus
+        update = _Update(base, float(add) if minus is None else -1.0, scale)
         dense = self.is_dense(source_GNM.device, precision or source_GNM.dtype)
         narrow = source_GNM.shape[0] > 1 and source_GNM.shape[2] < NARROW
         if dense or narrow:
-            self._folded_hop(source_GNM, target_GNM, add, dense, precision if dense else None)
+            self._folded_hop(source_GNM, target_GNM, update, dense, precision if dense else None)
         elif _sparse_dtype(source_GNM) != source_GNM.dtype:
-            self._widened_hop(source_GNM, target_GNM, add)
+            self._widened_hop(source_GNM, target_GNM, update)
         else:
-            self._blockwise_hop(source_GNM, target_GNM, add)
+            self._blockwise_hop(source_GNM, target_GNM, update)
 
     def is_dense(self, device: torch.device, dtype: torch.dtype) -> bool:
         """Whether a product in this type on this device runs on the dense form."""
@@ -118,7 +127,7 @@ class Operator:
         return self.density > (DENSE_ABOVE_REDUCED if dtype in REDUCED else DENSE_ABOVE)
 
     def _folded_hop(
-        self, source: Tensor, target: Tensor, add: bool, dense: bool, precision: torch.dtype | None
+        self, source: Tensor, target: Tensor, update: "_Update", dense: bool, precision: torch.dtype | None
     ) -> None:
         """One product for all blocks: [G, N, M] -> [N, G*M], whose copies a wide or a dense product repays."""
         blocks, nodes, columns = source.shape
@@ -126,20 +135,17 @@ class Operator:
         x_NGM = torch.empty(nodes, blocks, columns, dtype=dtype, device=source.device)
         x_NGM.copy_(source.transpose(0, 1))
         x_NM, y_NM = x_NGM.flatten(1), torch.empty_like(x_NGM).flatten(1)
-        if dense:
-            torch.mm(self._dense(source.device, dtype), x_NM, out=y_NM)
-        else:
-            _multiply(self._blocks(source.device, dtype, 1), x_NM, y_NM, False)
-        y_GNM = y_NM.view_as(x_NGM).transpose(0, 1)
-        target.add_(y_GNM) if add else target.copy_(y_GNM)
+        matrix = self._dense(source.device, dtype) if dense else self._blocks(source.device, dtype, 1)
+        _multiply(matrix, x_NM, y_NM, _Update(None, 0.0, update.scale))
+        update.enter(y_NM.view_as(x_NGM).transpose(0, 1), target)
 
-    def _widened_hop(self, source: Tensor, target: Tensor, add: bool) -> None:
+    def _widened_hop(self, source: Tensor, target: Tensor, update: "_Update") -> None:
         """MKL's sparse product knows no 16-bit types: multiply in float32."""
         result = torch.empty(target.shape, dtype=_sparse_dtype(source), device=source.device)
-        self._blockwise_hop(source.to(result.dtype), result, False)
-        target.add_(result) if add else target.copy_(result)
+        self._blockwise_hop(source.to(result.dtype), result, _Update(None, 0.0, update.scale))
+        update.enter(result, target)
 
-    def _blockwise_hop(self, source: Tensor, target: Tensor, add: bool) -> None:
+    def _blockwise_hop(self, source: Tensor, target: Tensor, update: "_Update") -> None:
         """One product with the block-diagonal matrix of as many blocks as fit ENTRIES_AT_ONCE.
 
         Measured against folding on a CPU at 64 columns: equal on 207 nodes, 1.4x faster on 2,716 (a block's
@@ -149,11 +155,14 @@ class Operator:
         count = source.shape[0]
         if count > most:
             rounds = -(-count // most)
-            for x, y in zip(source.tensor_split(rounds), target.tensor_split(rounds), strict=True):
-                self._blockwise_hop(x, y, add)
+            bases = [None] * rounds if update.base is None else update.base.tensor_split(rounds)
+            for x, y, base in zip(
+                source.tensor_split(rounds), target.tensor_split(rounds), bases, strict=True
+            ):
+                self._blockwise_hop(x, y, update._replace(base=base))
             return
         matrix = self._blocks(source.device, source.dtype, count)
-        _multiply(matrix, source.flatten(0, 1), target.view(-1, target.shape[2]), add)
+        _multiply(matrix, source.flatten(0, 1), target.view(-1, target.shape[2]), update)
 
     def _dense(self, device: torch.device, dtype: torch.dtype) -> Tensor:
         return self._form(device, dtype, ("dense",), lambda: torch.from_numpy(self.to_dense()))
@@ -199,9 +208,27 @@ def _sparse_dtype(x: Tensor) -> torch.dtype:
     return torch.float32 if x.dtype in REDUCED and x.device.type == "cpu" else x.dtype
 
 
-def _multiply(matrix: Tensor, x: Tensor, y: Tensor, add: bool) -> None:
+class _Update(NamedTuple):
+    """What a hop leaves in its target: beta * base + scale * product, with None for the target itself."""
+
+    base: Tensor | None
+    beta: float
+    scale: float
+
+    def enter(self, scaled: Tensor, target: Tensor) -> None:
+        """The same for a product that is multiplied by `scale` already."""
+        if self.beta == 0:
+            target.copy_(scaled)
+        else:
+            torch.add(scaled, target if self.base is None else self.base, alpha=self.beta, out=target)
+
+
+def _multiply(matrix: Tensor, x: Tensor, y: Tensor, update: _Update) -> None:
     # addmm and not mm: mm(out=) allocates a zero matrix first, which takes as long as the product itself
-    torch.addmm(y, matrix, x, beta=1 if add else 0, out=y)
+    base = (
+        y if update.base is None else update.base.flatten(0, 1)
+    )  # any tensor but y itself is copied to y first
+    torch.addmm(base, matrix, x, beta=update.beta, alpha=update.scale, out=y)
 
 
 class _Product(torch.autograd.Function):

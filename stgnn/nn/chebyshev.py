@@ -1,15 +1,14 @@
-"""Chebyshev filters of a graph Laplacian: their parameters, and their kernels as those of plain powers.
+"""Chebyshev filters of a graph Laplacian: their parameters side by side, and the operator.
 
-    sum_k T_k(L) X W_k = sum_j L^j X V_j        V_j = sum_k c_kj W_k,  T_k(x) = sum_j c_kj x^j
+    sum_k T_k(L) X W_k        T_0 = I, T_1 = L, T_k = 2 L T_(k-1) - T_(k-2)
 
-so that everything built on powers of an operator (`stgnn.nn.recurrent.basis.Diffusion`) serves Chebyshev filters too.
+The recursion runs in `stgnn.nn.recurrent.basis.Diffusion` and in `stgnn.nn.attention.chebyshev`.
 
 Axes: K filter taps, F input features, C output channels, O output channels of several filters side by side.
 """
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,7 +21,7 @@ class ChebyshevFilter(nn.Module):
     r"""Parameters of :math:`\sum_{k<K} T_k(\tilde L) X W_k + b`, under PyTorch Geometric's names.
 
     `lins.k.weight` is W_k^T, `[C, F]`, drawn Xavier-uniform; `bias` `[C]` starts at 0. Source: Defferrard et al.,
-    NeurIPS 2016. The layers that own filters stack them with `power_kernel` and `joint_bias`.
+    NeurIPS 2016. The layers that own filters stack them with `joint_kernel` and `joint_bias`.
     """
 
     def __init__(self, in_channels: int, out_channels: int, K: int, bias: bool = True) -> None:
@@ -39,28 +38,10 @@ class ChebyshevFilter(nn.Module):
         return [weight for lin in self.lins for weight in lin.parameters()]
 
 
-def power_kernel(filters: Sequence[ChebyshevFilter]) -> Tensor:
-    """Kernel `[K, F, O]` of filters side by side over the powers I, L, L^2, .."""
+def joint_kernel(filters: Sequence[ChebyshevFilter]) -> Tensor:
+    """The kernels of filters side by side, `[K, F, O]`."""
     taps = [torch.cat(tap) for tap in zip(*(each.weights() for each in filters), strict=True)]
-    kernel_KOF = torch.stack(taps)
-    exact = torch.promote_types(
-        kernel_KOF.dtype, torch.float32
-    )  # differences of 16-bit numbers would be rounded
-    return to_powers(kernel_KOF.to(exact)).transpose(1, 2)
-
-
-def to_powers(kernel_K: Tensor) -> Tensor:
-    """The taps along axis 0 of a kernel over T_0, T_1, .. as those over the powers."""
-    coefficients = _coefficients(len(kernel_K)).to(device=kernel_K.device, dtype=kernel_K.dtype)
-    return torch.einsum("kj,k...->j...", coefficients, kernel_K)
-
-
-def _coefficients(taps: int) -> Tensor:
-    """c `[K, K]`: row k holds those of T_k, by increasing power."""
-    rows = np.zeros((taps, taps))
-    for k in range(taps):
-        rows[k, : k + 1] = np.polynomial.chebyshev.cheb2poly(np.eye(k + 1)[k])
-    return torch.from_numpy(rows)
+    return torch.stack(taps).transpose(1, 2)
 
 
 def joint_bias(filters: Sequence[ChebyshevFilter]) -> Tensor | None:

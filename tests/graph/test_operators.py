@@ -82,14 +82,39 @@ def test_a_hop_writes_its_column_slice_and_nothing_else(
     torch.testing.assert_close(buffer[..., 2 * width :], before[..., 2 * width :], rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("width", [4, 32])
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_hop_is_scaled_and_has_a_slice_subtracted(
+    operator: Operator, form: str, width: int, own: bool, dtype: torch.dtype
+) -> None:
+    buffer = torch.randn(6, NODES, 3 * width, dtype=torch.float64).to(dtype)
+    source, target, other = buffer.chunk(3, dim=2)
+    if not own:
+        target.fill_(float("nan"))
+    before = buffer.clone()
+    operator.hop(source, target, scale=2.0, minus=target if own else other)
+    minus = before[..., width : 2 * width] if own else before[..., 2 * width :]
+    expected = 2 * dense(operator) @ before[..., :width].double() - minus.double()
+    error = 1e-12 if dtype == torch.float64 else 0.02 * expected.abs().max().item()
+    torch.testing.assert_close(target.double(), expected, rtol=0, atol=error)
+    torch.testing.assert_close(source, before[..., :width], rtol=0, atol=0)
+    torch.testing.assert_close(other, before[..., 2 * width :], rtol=0, atol=0)
+
+
 def test_blocks_beyond_the_cache_are_multiplied_in_rounds(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(operators, "DENSE_ABOVE", FORMS["sparse"])
     x = torch.randn(7, NODES, 32, dtype=torch.float64)
-    whole = operator @ x
+    whole, recursive = operator @ x, x.clone()
+    operator.hop(x, recursive, scale=2.0, minus=recursive)
     monkeypatch.setitem(operators.ENTRIES_AT_ONCE, "cpu", 2 * len(operator.value))
     torch.testing.assert_close(operator @ x, whole, rtol=0, atol=0)
+    torch.testing.assert_close(recursive, 2 * whole - x)
+    again = x.clone()
+    operator.hop(x, again, scale=2.0, minus=again)
+    torch.testing.assert_close(again, recursive, rtol=0, atol=0)
 
 
 def test_a_reduced_precision_is_used_by_the_dense_form_only(operator: Operator, form: str) -> None:

@@ -8,6 +8,7 @@ Axes: T entries, G blocks of samples, N graph nodes, R = G*N rows, V state colum
 A basis columns, O output channels.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,10 +26,15 @@ ALIGN = 16  # columns: rows that start on cache lines make hops 1.4x and weight 
 
 @dataclass(frozen=True)
 class Diffusion:
-    """The terms D_0 = I and, for each operator P, P^1 .. P^hops, applied inside the columns of one buffer."""
+    """The terms D_0 = I and, for each operator P, P^1 .. P^hops, applied inside the columns of one buffer.
+
+    With `chebyshev` they are T_1(P) .. T_hops(P) by their recursion, T_k = 2 P T_(k-1) - T_(k-2). As sums of powers
+    they would be wrong from T_7 on in float32: the coefficients grow as 2^(k-1) and cancel.
+    """
 
     operators: tuple[Operator, ...] = ()
     hops: int = 0
+    chebyshev: bool = False
 
     @property
     def terms(self) -> int:
@@ -37,21 +43,27 @@ class Diffusion:
 
     def spread(self, columns_GNW: Tensor, precision: torch.dtype | None = None) -> None:
         """The columns are S slots side by side: fill slots 1.. from slot 0."""
-        slots = columns_GNW.chunk(self.terms, dim=2)
-        for i, operator in enumerate(self.operators):
-            source = slots[0]
-            for target in slots[1 + i * self.hops : 1 + (i + 1) * self.hops]:
-                operator.hop(source, target, precision=precision)
-                source = target
+        for operator, chain in self._chains(columns_GNW):
+            for k in range(1, len(chain)):
+                scale, minus = (2.0, chain[k - 2]) if self.chebyshev and k > 1 else (1.0, None)
+                operator.hop(chain[k - 1], chain[k], precision=precision, scale=scale, minus=minus)
 
     def gather(self, columns_GNW: Tensor, precision: torch.dtype | None = None) -> Tensor:
-        """Add sum_s D_s^T slot_s into slot 0, by Horner's rule and in place, and return it."""
-        slots = columns_GNW.chunk(self.terms, dim=2)
-        for i, operator in enumerate(self.operators):
-            chain = (slots[0], *slots[1 + i * self.hops : 1 + (i + 1) * self.hops])
+        """Add sum_s D_s^T slot_s into slot 0, in place, and return it: Horner's rule, Clenshaw's for `chebyshev`."""
+        for operator, chain in self._chains(columns_GNW):
             for k in range(self.hops, 0, -1):
-                operator.T.hop(chain[k], chain[k - 1], add=True, precision=precision)
-        return slots[0]
+                recursive = self.chebyshev and k > 1
+                scale = 2.0 if recursive else 1.0
+                operator.T.hop(chain[k], chain[k - 1], add=True, precision=precision, scale=scale)
+                if recursive:
+                    chain[k - 2].sub_(chain[k])
+        return columns_GNW.chunk(self.terms, dim=2)[0]
+
+    def _chains(self, columns_GNW: Tensor) -> Iterator[tuple[Operator, tuple[Tensor, ...]]]:
+        """Each operator and the slots of its terms, from slot 0 on."""
+        first, *others = columns_GNW.chunk(self.terms, dim=2)
+        for i, operator in enumerate(self.operators):
+            yield operator, (first, *others[i * self.hops : (i + 1) * self.hops])
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class ChebyshevLSTM(LongShortTermGraphCell):
 
     def _on(self, graph: Graph, lambda_max: Tensor | float | None) -> LongShortTermConvolution:
         operator = laplacian(graph, self.normalization, lambda_max)
-        return self.convolution(Diffusion((operator,), self.K - 1))
+        return self.convolution(Diffusion((operator,), self.K - 1, chebyshev=True))
 
     def _gates(self, prefix: str, gates: str = GATES) -> list[Tensor]:
         """The parameters `<prefix>_<gate>`."""

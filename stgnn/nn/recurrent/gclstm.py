@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from stgnn.graph.graph import Normalization
-from stgnn.nn.chebyshev import ChebyshevFilter, joint_bias, power_kernel
+from stgnn.nn.chebyshev import ChebyshevFilter, joint_bias, joint_kernel
 from stgnn.nn.recurrent.basis import Diffusion, Terms
 from stgnn.nn.recurrent.cell import LongShortTermConvolution
 from stgnn.nn.recurrent.chebyshev_lstm import GATES, ChebyshevLSTM
@@ -52,4 +52,4 @@ class GCLSTM(ChebyshevLSTM):
         bias = bias if of_filters is None else bias + of_filters
         entered = torch.cat(self._gates("W"), dim=1).unsqueeze(0)
         terms = Terms(filters, Diffusion())
-        return LongShortTermConvolution(power_kernel(state), entered, bias, None, terms)
+        return LongShortTermConvolution(joint_kernel(state), entered, bias, None, terms)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from stgnn.graph.graph import Graph, Normalization
 from stgnn.nn.arguments import state_argument
-from stgnn.nn.chebyshev import ChebyshevFilter, joint_bias, laplacian, power_kernel
+from stgnn.nn.chebyshev import ChebyshevFilter, joint_bias, joint_kernel, laplacian
 from stgnn.nn.recurrent.basis import Diffusion
 from stgnn.nn.recurrent.cell import GatedConvolutions, GatedGraphCell
 
@@ -44,7 +44,8 @@ class GConvGRU(GatedGraphCell):
         self, x_BTNF: Tensor, graph: Graph, lambda_max: Tensor | float | None = None
     ) -> tuple[Tensor, GatedConvolutions]:
         """The input as it is; both convolutions filter it beside the state."""
-        terms = Diffusion((laplacian(graph, self.normalization, lambda_max),), self.K - 1)
+        operator = laplacian(graph, self.normalization, lambda_max)
+        terms = Diffusion((operator,), self.K - 1, chebyshev=True)
         return x_BTNF, GatedConvolutions(*self._joint("zr"), *self._joint("h"), terms)
 
     def forward(
@@ -81,6 +82,6 @@ class GConvGRU(GatedGraphCell):
     def _joint(self, gates: str) -> tuple[Tensor, Tensor | None]:
         """Kernel `[K, F + C, O]` and bias of the gates side by side."""
         entered, state = ([getattr(self, f"conv_{side}_{gate}") for gate in gates] for side in "xh")
-        kernel = torch.cat([power_kernel(entered), power_kernel(state)], dim=1)
+        kernel = torch.cat([joint_kernel(entered), joint_kernel(state)], dim=1)
         biases = joint_bias(entered), joint_bias(state)
         return kernel, None if biases[0] is None or biases[1] is None else biases[0] + biases[1]

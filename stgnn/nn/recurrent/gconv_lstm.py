@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from stgnn.graph.graph import Normalization
-from stgnn.nn.chebyshev import ChebyshevFilter, joint_bias, power_kernel
+from stgnn.nn.chebyshev import ChebyshevFilter, joint_bias, joint_kernel
 from stgnn.nn.recurrent.basis import Diffusion, Terms
 from stgnn.nn.recurrent.cell import LongShortTermConvolution
 from stgnn.nn.recurrent.chebyshev_lstm import GATES, ChebyshevLSTM
@@ -58,5 +58,5 @@ class GConvLSTM(ChebyshevLSTM):
         for of_filters in (joint_bias(entered), joint_bias(state)):
             bias = bias if of_filters is None else bias + of_filters
         peepholes = torch.cat(self._gates("w_c", PEEPHOLES))
-        kernels = power_kernel(state), power_kernel(entered)
+        kernels = joint_kernel(state), joint_kernel(entered)
         return LongShortTermConvolution(*kernels, bias, peepholes, Terms(filters, filters))

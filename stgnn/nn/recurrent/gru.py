@@ -1,7 +1,7 @@
 r"""The recurrence of a gated cell on a graph, over a whole sequence, with its backward pass written by hand.
 
 Every cell here whose state is a GRU's is this recurrence with kernels of its own (T-GCN's state takes no hops).
-D_0 = I and D_1 .. D_{S-1} are powers of graph operators:
+D_0 = I and D_1 .. D_{S-1} are powers of graph operators, or Chebyshev polynomials in one:
 
     [z, r] = sigmoid(sum_s D_s [h, x] W_s + b)
     c      = tanh(sum_s D_s [r h, x] V_s + d)
