@@ -218,14 +218,9 @@ class Run:
         row = {"runtime": seconds, "t_mae": train_mae, "v_mae": validation_mae, "learning_rate": rate}
         self.progress.history.append({"epoch": self.progress.epoch} | row)
         if self._world.is_first:
-            log.info(
-                "epoch %d/%d  train MAE %.4f  validation MAE %.4f  %.1f s",
-                self.progress.epoch,
-                self.training.epochs,
-                train_mae,
-                validation_mae,
-                seconds,
-            )
+            of = f"epoch {self.progress.epoch}/{self.training.epochs}"
+            validated = "" if math.isnan(validation_mae) else f"  validation MAE {validation_mae:.4f}"
+            log.info("%s  train MAE %.4f%s  %.1f s", of, train_mae, validated, seconds)
 
     def _fit_directly(self, model: FittedForecaster) -> None:
         """Fit a model that needs no gradients, in one pass over the training rows."""
