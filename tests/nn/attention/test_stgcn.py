@@ -62,7 +62,7 @@ def test_a_chebyshev_convolution_is_its_recursion(features: int, outputs: int, K
         close(gradient, truth, 1e-11)
 
 
-@pytest.mark.parametrize("samples, extra, nodes, features", product((1, 3), (0, 2), (1, 5), (1, 16)))
+@pytest.mark.parametrize("samples, extra, nodes, features", list(product((1, 3), (0, 2), (1, 5), (1, 16))))
 def test_axes_of_length_one_get_right_gradients(samples: int, extra: int, nodes: int, features: int) -> None:
     """PyTorch's convolutions mistake the layout of such views in places (2.13)."""
     layer, x = TemporalConv(features, 6, 3), signal(samples, 3 + extra, nodes, features, dtype=torch.float32)
