@@ -10,11 +10,11 @@ from stgnn.errors import InputError
 from stgnn.graph.graph import Graph, Normalization
 from stgnn.graph.operators import Operator
 from stgnn.nn.arguments import GraphArguments, check_features
-from stgnn.nn.attention.graphs import OneOrEach, Weights, WindowGraphs, every
+from stgnn.nn.attention.graphs import OneOrEach, Weights, WindowGraphs, entry_by_entry
 from stgnn.nn.attention.window_blocks import (
+    BlockNetwork,
     channels_last,
     draw_as_the_authors,
-    predict,
     prediction,
     residual_convolution,
     temporal_convolution,
@@ -223,18 +223,16 @@ class ASTGCNBlock(nn.Module):
         conv = self._chebconv_attention
         mixture_BTT = self._temporal_attention(x_BNTF.transpose(2, 3))
         attention_BNN = self._spatial_attention.of_mixed(x_BNTF, mixture_BTT)
-        entries = [x_BNTF] if len(graphs) == 1 else x_BNTF.split(1, dim=2)
-        mixed = [
-            conv.convolve(x, conv.laplacian(graph), attention_BNN)
-            for x, graph in zip(entries, graphs, strict=True)
-        ]
-        mixed_BNTC = (mixed[0] if len(mixed) == 1 else torch.cat(mixed, dim=2)).relu()
+        laplacians = [conv.laplacian(graph) for graph in graphs]
+        mixed_BNTC = entry_by_entry(
+            x_BNTF, 2, laplacians, lambda x, matrix: conv.convolve(x, matrix, attention_BNN)
+        ).relu()
         return temporal_residual(
             x_BNTF, mixed_BNTC, self._time_convolution, self._residual_convolution, self._layer_norm
         )
 
 
-class ASTGCN(nn.Module):
+class ASTGCN(BlockNetwork):
     r"""Attention based spatial-temporal graph convolutional network (Guo et al., AAAI 2019), its recent component.
 
     `nb_block` `ASTGCNBlock`s, then a convolution from all entries and channels of a graph node to its `num_for_predict`
@@ -257,8 +255,7 @@ class ASTGCN(nn.Module):
         normalization: Normalization = None,
         bias: bool = True,
     ) -> None:
-        super().__init__()
-        self.time_strides = time_strides
+        super().__init__(time_strides)
         self._final_conv = prediction(len_input, time_strides, num_for_predict, nb_time_filter)
         later = (nb_time_filter, 1, len_input // time_strides)
         sizes = [(in_channels, time_strides, len_input)] + [later] * (nb_block - 1)
@@ -269,23 +266,3 @@ class ASTGCN(nn.Module):
             for width, stride, length in sizes
         )
         draw_as_the_authors(self.parameters())
-
-    def forward(
-        self,
-        X: Tensor,
-        graph: OneOrEach | None = None,
-        edge_weight: Weights = None,
-        *,
-        edge_index: OneOrEach | None = None,
-    ) -> Tensor:
-        """`[B, N, F, T] -> [B, N, num_for_predict]`.
-
-        On a `Graph`, or edge_index and edge_weight, for all entries, or on lists with one for each. Raises `InputError`
-        for shapes that do not fit.
-        """
-        given = edge_index if graph is None else graph
-        for i, block in enumerate(self._blocklist):
-            if i == 1:  # the first block has left each `time_strides`-th entry
-                given, edge_weight = every(given, self.time_strides), every(edge_weight, self.time_strides)
-            X = block(X, given, edge_weight)
-        return predict(X, self._final_conv)

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
-from stgnn.nn.attention.graphs import OneOrEach, Weights, WindowGraphs
+from stgnn.nn.attention.graphs import OneOrEach, Weights, WindowGraphs, entry_by_entry
+from stgnn.nn.gcn import GraphConvolution
 
 
 class MaskedSelfAttention(nn.Module):
@@ -78,7 +79,7 @@ class WeightedGCNBlock(nn.Module):
     def __init__(self, in_features: int, hidden_sizes: list[int], out_features: int) -> None:
         super().__init__()
         sizes = [in_features, *hidden_sizes, out_features]
-        self.gcns = nn.ModuleList(_Convolution(*pair) for pair in pairwise(sizes))
+        self.gcns = nn.ModuleList(GraphConvolution(*pair) for pair in pairwise(sizes))
         self.bns = nn.ModuleList(nn.BatchNorm1d(size) for size in sizes[1:])
 
     def forward(self, node_features: Tensor, graphs: list[Graph]) -> Tensor:
@@ -86,21 +87,9 @@ class WeightedGCNBlock(nn.Module):
         operators = [graph.gcn() for graph in graphs]
         h = node_features
         for conv, norm in zip(self.gcns, self.bns, strict=True):
-            h = cast("_Convolution", conv).lin(h)
-            parts = [h] if len(operators) == 1 else list(h.split(1, dim=1))
-            h = torch.cat([matrix @ part for matrix, part in zip(operators, parts, strict=True)], dim=1)
-            h = norm((h + cast("_Convolution", conv).bias).flatten(0, -2)).view(h.shape).relu()
+            h = entry_by_entry(h, 1, operators, cast("GraphConvolution", conv))
+            h = norm(h.flatten(0, -2)).view(h.shape).relu()
         return h
-
-
-class _Convolution(nn.Module):
-    """Parameters of A-hat H W + b, under PyTorch Geometric's names."""
-
-    def __init__(self, in_features: int, out_features: int) -> None:
-        super().__init__()
-        self.lin = nn.Linear(in_features, out_features, bias=False)
-        self.bias = nn.Parameter(torch.zeros(out_features))
-        nn.init.xavier_uniform_(self.lin.weight)
 
 
 class DNNTSP(nn.Module):

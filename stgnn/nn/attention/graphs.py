@@ -1,8 +1,9 @@
 """Graph arguments of layers that see a whole window: one graph for all entries, or one for each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
+import torch
 from torch import Tensor
 
 from stgnn.errors import InputError
@@ -13,11 +14,21 @@ OneOrEach = Graph | Tensor | Sequence[Graph] | Sequence[Tensor]
 Weights = Tensor | Sequence[Tensor] | None
 
 Given = TypeVar("Given")
+Own = TypeVar("Own")
 
 
 def every(given: Given, stride: int) -> Given:
     """Of a list each `stride`-th element; anything else as it is."""
     return cast("Given", given[::stride]) if isinstance(given, list | tuple) else given
+
+
+def entry_by_entry(
+    x: Tensor, dim: int, owns: Sequence[Own], apply: Callable[[Tensor, Own], Tensor]
+) -> Tensor:
+    """apply(x, own) where one serves all entries, which lie along `dim`; else of each entry with its own."""
+    if len(owns) == 1:
+        return apply(x, owns[0])
+    return torch.cat([apply(entry, own) for entry, own in zip(x.split(1, dim), owns, strict=True)], dim)
 
 
 class WindowGraphs:

@@ -3,15 +3,14 @@
 Axes: B samples, N graph nodes, T entries, F input features, C channels.
 """
 
-import torch
 from torch import Tensor, nn
 
 from stgnn.nn.attention.chebyshev import ChebyshevConvolution
-from stgnn.nn.attention.graphs import OneOrEach, Weights, WindowGraphs, every
+from stgnn.nn.attention.graphs import OneOrEach, Weights, WindowGraphs, entry_by_entry
 from stgnn.nn.attention.window_blocks import (
+    BlockNetwork,
     channels_last,
     draw_as_the_authors,
-    predict,
     prediction,
     residual_convolution,
     temporal_convolution,
@@ -55,13 +54,11 @@ class MSTGCNBlock(nn.Module):
         given = edge_index if graph is None else graph
         graphs = self._graphs.graphs(given, edge_weight, X.shape[1], X.shape[3])
         laplacians = [one.scaled_laplacian(None, one.lambda_max(None)) for one in graphs]
-        entries = [x_BNTF] if len(graphs) == 1 else x_BNTF.split(1, dim=2)
-        mixed = [self._cheb_conv(x, matrix) for x, matrix in zip(entries, laplacians, strict=True)]
-        mixed_BNTC = (mixed[0] if len(mixed) == 1 else torch.cat(mixed, dim=2)).relu()
+        mixed_BNTC = entry_by_entry(x_BNTF, 2, laplacians, self._cheb_conv).relu()
         return temporal_residual(x_BNTF, mixed_BNTC, self._time_conv, self._residual_conv, self._layer_norm)
 
 
-class MSTGCN(nn.Module):
+class MSTGCN(BlockNetwork):
     r"""Multi-component spatial-temporal graph convolution network (Guo et al., AAAI 2019), its recent component.
 
     `nb_block` `MSTGCNBlock`s, then a convolution from all entries and channels of a graph node to its `num_for_predict`
@@ -79,8 +76,7 @@ class MSTGCN(nn.Module):
         num_for_predict: int,
         len_input: int,
     ) -> None:
-        super().__init__()
-        self.time_strides = time_strides
+        super().__init__(time_strides)
         widths = [in_channels] + [nb_time_filter] * (nb_block - 1)
         strides = [time_strides] + [1] * (nb_block - 1)
         self._blocklist = nn.ModuleList(
@@ -89,23 +85,3 @@ class MSTGCN(nn.Module):
         )
         self._final_conv = prediction(len_input, time_strides, num_for_predict, nb_time_filter)
         draw_as_the_authors(self.parameters())
-
-    def forward(
-        self,
-        X: Tensor,
-        graph: OneOrEach | None = None,
-        edge_weight: Weights = None,
-        *,
-        edge_index: OneOrEach | None = None,
-    ) -> Tensor:
-        """`[B, N, F, T] -> [B, N, num_for_predict]`.
-
-        On a `Graph`, or edge_index and edge_weight, for all entries, or on lists with one for each. Raises `InputError`
-        for shapes that do not fit.
-        """
-        given = edge_index if graph is None else graph
-        for i, block in enumerate(self._blocklist):
-            if i == 1:  # the first block has left each `time_strides`-th entry
-                given, edge_weight = every(given, self.time_strides), every(edge_weight, self.time_strides)
-            X = block(X, given, edge_weight)
-        return predict(X, self._final_conv)

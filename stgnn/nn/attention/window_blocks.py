@@ -1,6 +1,6 @@
-"""What the blocks of ASTGCN and MSTGCN share: everything but the graph convolution.
+"""What ASTGCN and MSTGCN share: everything but the graph convolution.
 
-Both take and return `[B, N, F, T]` like PyTorch Geometric Temporal's; inside, channels lie last.
+Their blocks take and return `[B, N, F, T]` like PyTorch Geometric Temporal's; inside, channels lie last.
 
 Axes: B samples, N graph nodes, T entries, S entries left by the stride, F input features, C channels, P predicted
 entries, X entries and channels.
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from stgnn.errors import InputError
+from stgnn.nn.attention.graphs import OneOrEach, Weights, every
 from stgnn.nn.attention.pointwise import over_channels
 
 
@@ -64,3 +65,34 @@ def predict(x_BNCS: Tensor, final: nn.Conv2d) -> Tensor:
     """`[B, N, P]` by the final convolution, a product over all entries and channels of a graph node."""
     x_BNX = x_BNCS.transpose(2, 3).flatten(2)
     return torch.nn.functional.linear(x_BNX, final.weight.flatten(1), final.bias)
+
+
+class BlockNetwork(nn.Module):
+    """Base class of ASTGCN and MSTGCN: `_blocklist`, whose first block strides over the entries, then `_final_conv`."""
+
+    _blocklist: nn.ModuleList
+    _final_conv: nn.Conv2d
+
+    def __init__(self, time_strides: int) -> None:
+        super().__init__()
+        self.time_strides = time_strides
+
+    def forward(
+        self,
+        X: Tensor,
+        graph: OneOrEach | None = None,
+        edge_weight: Weights = None,
+        *,
+        edge_index: OneOrEach | None = None,
+    ) -> Tensor:
+        """`[B, N, F, T] -> [B, N, num_for_predict]`.
+
+        On a `Graph`, or edge_index and edge_weight, for all entries, or on lists with one for each. Raises `InputError`
+        for shapes that do not fit.
+        """
+        given = edge_index if graph is None else graph
+        for i, block in enumerate(self._blocklist):
+            if i == 1:  # the first block has left each `time_strides`-th entry
+                given, edge_weight = every(given, self.time_strides), every(edge_weight, self.time_strides)
+            X = block(X, given, edge_weight)
+        return predict(X, self._final_conv)

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from stgnn.errors import InputError
 from stgnn.nn.arguments import GraphArguments, check_features, state_dtype
+from stgnn.nn.recurrent.lstm import GATES
 
-GATES = "ifoc"  # c is the candidate
 EdgeType = tuple[str, str, str]
 Tensors = dict[str, Tensor]
 

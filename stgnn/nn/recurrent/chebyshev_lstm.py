@@ -11,8 +11,7 @@ from stgnn.nn.arguments import state_argument
 from stgnn.nn.chebyshev import laplacian
 from stgnn.nn.recurrent.basis import Diffusion
 from stgnn.nn.recurrent.cell import LongShortTermConvolution, LongShortTermGraphCell
-
-GATES = "ifoc"  # in the order of the recurrence's columns
+from stgnn.nn.recurrent.lstm import GATES
 
 
 class ChebyshevLSTM(LongShortTermGraphCell):

@@ -12,7 +12,8 @@ from stgnn.graph.graph import Normalization
 from stgnn.nn.chebyshev import ChebyshevFilter, joint_bias, joint_kernel
 from stgnn.nn.recurrent.basis import Diffusion, Terms
 from stgnn.nn.recurrent.cell import LongShortTermConvolution
-from stgnn.nn.recurrent.chebyshev_lstm import GATES, ChebyshevLSTM
+from stgnn.nn.recurrent.chebyshev_lstm import ChebyshevLSTM
+from stgnn.nn.recurrent.lstm import GATES
 
 
 class GCLSTM(ChebyshevLSTM):

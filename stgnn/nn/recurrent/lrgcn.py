@@ -15,8 +15,7 @@ from stgnn.graph.graph import Graph
 from stgnn.nn.arguments import state_argument
 from stgnn.nn.recurrent.basis import Diffusion, Terms
 from stgnn.nn.recurrent.cell import LongShortTermConvolution, LongShortTermGraphCell
-
-GATES = "ifoc"  # in the order of the recurrence's columns
+from stgnn.nn.recurrent.lstm import GATES
 
 
 class LRGCN(LongShortTermGraphCell):

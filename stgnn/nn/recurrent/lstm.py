@@ -34,6 +34,8 @@ from stgnn.nn.recurrent.rows import RowConvolution
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
+GATES = "ifoc"  # the order of the columns: input, forget and output gate, then the candidate
+
 
 def long_short_term_recurrence(
     x_TGNX: Tensor,
