@@ -1,0 +1,1 @@
+"""Parts of temporal graph networks: one file a part."""
