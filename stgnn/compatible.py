@@ -40,6 +40,14 @@ def _check_dataset(run: Mapping[str, Any], dataset: Dataset, path: Path) -> None
         lengths = f"input_len is {task['input_len']} and horizon {task['horizon']}"
         problem = f"task: {lengths} on '{dataset.name}', but '{model['name']}' needs them equal"
         raise InputError(path, problem, "make them equal, in `task` or in an override for that model")
+    if declares(model["class"], "needs_past_target") and not _sees_target(task):
+        problem = f"task.inputs: '{model['name']}' needs the past of what it forecasts on '{dataset.name}'"
+        raise InputError(path, problem, "list it too, or set inputs: null for that model")
+
+
+def _sees_target(task: Mapping[str, Any]) -> bool:
+    inputs, target = task["inputs"], task["target"]
+    return inputs is None or (target is not None and set(target) <= set(inputs))
 
 
 def _check_validation(run: Mapping[str, Any], path: Path) -> None:

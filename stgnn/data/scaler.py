@@ -3,6 +3,7 @@
 Axes: R rows (entries), N graph nodes, F features, K blocks, L input entries of a window.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,10 @@ from stgnn.store.statistics import Sums, sums_of
 
 @dataclass(frozen=True)
 class Scaler:
-    """Mean and standard deviation by feature; the last axis of what it scales is the feature."""
+    """Mean and standard deviation by feature; the last axis of what it scales is the feature.
+
+    Of shape [N, F] where every graph node has its own.
+    """
 
     mean_F: Tensor
     std_F: Tensor
@@ -29,6 +33,11 @@ class Scaler:
     def unscale(self, values: Tensor) -> Tensor:
         """Z-scores to raw units."""
         return values * self.std_F + self.mean_F
+
+    def of(self, features: Sequence[int]) -> "Scaler":
+        """The same for these features alone, in this order."""
+        chosen = list(features)
+        return Scaler(self.mean_F[..., chosen], self.std_F[..., chosen])
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> "Scaler":
         """The same scaler on a device, in a dtype."""

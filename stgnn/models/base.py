@@ -28,8 +28,8 @@ class TaskShape:
     input_len: int  # T
     horizon: int  # H
     num_nodes: int  # N
-    num_inputs: int  # C: the features and the calendar channels
-    num_outputs: int  # F: the features alone
+    num_inputs: int  # C: the features that the model sees and the calendar channels
+    num_outputs: int  # F: the features to forecast, the first of those that it sees if it sees them
 
     def __post_init__(self) -> None:
         require_positive(**vars(self))
@@ -53,6 +53,7 @@ class Forecaster(nn.Module):
     # Read from the source: a study that does not have it is refused before any job.
     needs_dates: ClassVar[bool] = False
     needs_equal_lengths: ClassVar[bool] = False  # of input and horizon
+    needs_past_target: ClassVar[bool] = False  # in its input, where a task chooses what a model sees
     on_changing_graphs: ClassVar[bool] = False  # can be trained on those, by each window's edges or without
     # Is given each window's edges, where the graph changes with time.
     reads_edges: ClassVar[bool] = False

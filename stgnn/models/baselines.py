@@ -32,6 +32,7 @@ class LastValue(FittedForecaster):
     A missing last entry is repeated like any other.
     """
 
+    needs_past_target = True
     on_changing_graphs = True
 
     def fit(

@@ -41,6 +41,7 @@ class GMANForecaster(Forecaster):
     """
 
     needs_dates = True
+    needs_past_target = True
 
     embedding_ND: Tensor
 

@@ -32,6 +32,7 @@ class OneCellDCRNN(Forecaster):
     """
 
     needs_equal_lengths = True
+    needs_past_target = True
 
     def __init__(self, shape: TaskShape, graph: Graph, *, max_diffusion_step: PositiveInt) -> None:
         super().__init__(shape, graph)

@@ -228,7 +228,7 @@ class Run:
             return
         started, setup = time.perf_counter(), self.setup
         rows = range(setup.windows.train.start, setup.windows.train.stop + setup.windows.input_len - 1)
-        model.fit(setup.store.rows, setup.store.calendar, rows, setup.scaler, setup.store.null_value)
+        model.fit(setup.target_rows, setup.store.calendar, rows, setup.scaler, setup.store.null_value)
         self._best_model = model.state_dict()
         progress, evaluate = self.progress, self.forecasts.evaluate
         progress.training_seconds = time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""Forecasts of a model and how far off they are, in raw units, one worker's share at a time.
+"""Forecasts of a model and how far off they are, in the task's units, one worker's share at a time.
 
 Axes: B batch, H horizon, N graph nodes, F features.
 """
@@ -25,8 +25,11 @@ class Forecasts:
 
     def target(self, batch: WindowBatch) -> tuple[Tensor, Tensor]:
         """The true future [B, H, N, F] with 0 for NaN, and which of its entries count."""
-        valid = valid_entries(batch.y_BHNF, self._setup.store.null_value)
-        y_BHNF = torch.nan_to_num(batch.y_BHNF.to(self._setup.dtype), nan=0.0)
+        setup = self._setup
+        raw_BHNF = setup.target(batch.y_BHNF)
+        valid = valid_entries(raw_BHNF, setup.store.null_value)
+        y_BHNF = raw_BHNF.to(setup.dtype)
+        y_BHNF = torch.nan_to_num(setup.scaler.scale(y_BHNF) if setup.errors_are_scaled else y_BHNF, nan=0.0)
         return y_BHNF, torch.zeros_like(valid) if batch.padding else valid
 
     def forecast(self, batch: WindowBatch, model: nn.Module | None = None, step: int = 0) -> Tensor:
@@ -34,7 +37,8 @@ class Forecasts:
         setup, target_BHNF = self._setup, None
         if model is not None:
             # As in the input, a missing value that is NaN stands for the mean where a decoder is fed with it.
-            target_BHNF = torch.nan_to_num(setup.scaler.scale(batch.y_BHNF.to(setup.dtype)), nan=0.0)
+            raw_BHNF = setup.target(batch.y_BHNF)
+            target_BHNF = torch.nan_to_num(setup.scaler.scale(raw_BHNF.to(setup.dtype)), nan=0.0)
         bf16 = setup.training.precision == "bfloat16"
         with torch.autocast(setup.device.type, torch.bfloat16, enabled=bf16):
             forecast = (model or setup.model)(
@@ -45,7 +49,8 @@ class Forecasts:
                 target_BHNF=target_BHNF,
                 step=step,
             )
-        return setup.scaler.unscale(forecast.to(setup.dtype))
+        forecast = forecast.to(setup.dtype)
+        return forecast if setup.errors_are_scaled else setup.scaler.unscale(forecast)
 
     def of(self, split: str) -> Iterator[tuple[Tensor, Tensor]]:
         """The starts [B] and forecasts [B, H, N, F] of this worker's windows of a split, in time order."""

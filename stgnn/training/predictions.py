@@ -16,7 +16,7 @@ from stgnn.training.setup import Setup
 
 
 def write_predictions(path: Path, setup: Setup, forecasts: Iterator[tuple[Tensor, Tensor]]) -> None:
-    """Write forecasts [S, H, N, F] in raw units, batch by batch, whole or not at all.
+    """Write forecasts [S, H, N, F] in the task's units, batch by batch, whole or not at all.
 
     Each worker writes its own windows, in chunks of their own. `time` is when each window's first
     forecast entry is; `xarray.open_zarr` reads the store.
@@ -37,22 +37,24 @@ def write_predictions(path: Path, setup: Setup, forecasts: Iterator[tuple[Tensor
 
 def _create(folder: Path, setup: Setup) -> None:
     store, windows = setup.store, setup.windows
+    features = [store.feature[place] for place in setup.features.targets]
+    sizes = (store.shape[1], len(features))
     group = zarr.open_group(folder, mode="w")
     batches = setup.loaders["test"].evaluation_ranges()
     group.create_array(
         "forecast",
-        shape=(len(windows.test), windows.horizon, *store.shape[1:]),
-        chunks=(len(batches[0]), windows.horizon, *store.shape[1:]),
+        shape=(len(windows.test), windows.horizon, *sizes),
+        chunks=(len(batches[0]), windows.horizon, *sizes),
         dtype="float32",
         dimension_names=("time", "step", "node", "feature"),
-        attributes={"units": str(store.attributes.get("units", ""))},
+        attributes={"units": setup.units},
     )
     first = np.arange(windows.test.start, windows.test.stop) + windows.input_len
     coordinates = {
         "time": ("time", store.time[first]),
         "step": ("step", np.arange(1, windows.horizon + 1)),
         "node": ("node", np.array(store.node, dtype=object)),
-        "feature": ("feature", np.array(store.feature, dtype=object)),
+        "feature": ("feature", np.array(features, dtype=object)),
     }
     xr.Dataset(coords=coordinates).to_zarr(folder, mode="a", zarr_format=3, consolidated=False)
 

@@ -108,7 +108,7 @@ def _metrics(run: str, setup: Setup, progress: Progress, scores: Mapping[str, An
         "best_epoch": progress.best_epoch,
         "epochs": progress.epoch,
         "null_value": "nan" if null is not None and math.isnan(null) else null,
-        "units": str(setup.store.attributes.get("units", "")),
+        "units": setup.units,
         "splits": dict(scores),
     }
 

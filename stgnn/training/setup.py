@@ -6,14 +6,18 @@ import logging
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from stgnn.data.features import ModelInput
+from stgnn.data.features import ChosenFeatures, ModelInput, choose_features, chosen, index_of
 from stgnn.data.loader import PartitionLoader, WindowLoader
+from stgnn.data.node_scaler import fit_node_scaler
 from stgnn.data.partition import PartitionPlacement
 from stgnn.data.placements import PLACEMENTS, Placement
 from stgnn.data.scaler import Scaler, fit_scaler
@@ -86,7 +90,8 @@ class Setup:
     dtype: torch.dtype
     store: SignalStore
     windows: Windows
-    scaler: Scaler
+    features: ChosenFeatures
+    scaler: Scaler  # of what is forecast
     model_input: ModelInput
     model: Forecaster
     loaders: Mapping[str, WindowLoader]  # by split
@@ -95,6 +100,31 @@ class Setup:
     def device(self) -> torch.device:
         """Where this worker computes."""
         return self.world.device
+
+    @cached_property
+    def _targets(self) -> Tensor | None:
+        return index_of(self.features.targets, self.store.shape[2], self.device)
+
+    def target(self, values_F: Tensor) -> Tensor:
+        """Of raw values of all features those that are forecast."""
+        return chosen(values_F, self._targets)
+
+    def target_rows(self, start: int, stop: int) -> NDArray[np.float32]:
+        """The raw entries `[rows, N, F]` of what is forecast."""
+        rows = self.store.rows(start, stop)
+        return rows if self._targets is None else rows[..., list(self.features.targets)]
+
+    @property
+    def errors_are_scaled(self) -> bool:
+        """Are the loss and all errors in standard deviations, not in raw units?"""
+        return bool(self.settings["task"]["units"] == "scaled")
+
+    @property
+    def units(self) -> str:
+        """Of the errors and forecasts."""
+        return (
+            "standard deviations" if self.errors_are_scaled else str(self.store.attributes.get("units", ""))
+        )
 
     def identity(self, code: str) -> dict[str, str]:
         """What a checkpoint must have been made from to be this run's."""
@@ -120,12 +150,26 @@ def prepare(settings: Mapping[str, Any], store_path: Path, world: World) -> Setu
     store = _open(store_path, settings["dataset"], settings["model"])
     heartbeat.progress()
     windows = split_windows(store.shape[0], task["input_len"], task["horizon"], task["split"])
-    scaler = fit_scaler(store, windows.train, windows.input_len, task["nulls"]).to(world.device, dtype)
-    model_input = ModelInput(store, scaler, task["calendar"], world.device)
+    features = choose_features(store, task["inputs"], task["target"])
+    scaler = _fit_scaler(task, store, windows).to(world.device, dtype)
+    model_input = ModelInput(store, scaler, task["calendar"], world.device, features.inputs)
     heartbeat.progress()
-    model = _build(settings["model"], store, windows, model_input).to(world.device, dtype)
+    model = _build(settings["model"], store, windows, features, model_input).to(world.device, dtype)
     loaders = _loaders(settings, training, store, windows, world)
-    return Setup(settings, training, world, dtype, store, windows, scaler, model_input, model, loaders)
+    scaler = scaler.of(features.targets)
+    return Setup(
+        settings, training, world, dtype, store, windows, features, scaler, model_input, model, loaders
+    )
+
+
+def _fit_scaler(task: Mapping[str, Any], store: SignalStore, windows: Windows) -> Scaler:
+    """What the task standardises every feature by, from the training windows' inputs alone."""
+    if task["scaling"] == "none":
+        return Scaler(torch.zeros(store.shape[2]), torch.ones(store.shape[2]))
+    if task["scaling"] == "node":
+        entries = range(windows.train.start, windows.train.stop + windows.input_len - 1)
+        return fit_node_scaler(store, entries, task["nulls"])
+    return fit_scaler(store, windows.train, windows.input_len, task["nulls"])
 
 
 def _open(path: Path, dataset: str, model: Mapping[str, Any]) -> SignalStore:
@@ -140,9 +184,15 @@ def _open(path: Path, dataset: str, model: Mapping[str, Any]) -> SignalStore:
 
 
 def _build(
-    model: Mapping[str, Any], store: SignalStore, windows: Windows, model_input: ModelInput
+    model: Mapping[str, Any],
+    store: SignalStore,
+    windows: Windows,
+    features: ChosenFeatures,
+    model_input: ModelInput,
 ) -> Forecaster:
-    nodes, outputs = store.shape[1:]
+    if find_class(model["class"]).needs_past_target and not features.targets_are_seen:
+        raise InputError("task.inputs", f"{model['name']} needs the past of what it forecasts", "list it too")
+    nodes, outputs = store.shape[1], len(features.targets)
     shape = TaskShape(windows.input_len, windows.horizon, nodes, model_input.num_channels, outputs)
     edges = (store.edge_index, store.edge_weight)
     if store.edge_ptr is not None:  # each batch brings its own
