@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stgnn.errors import InputError
+from stgnn.tasks import PREDICTED, predicted
 
 PACKAGE = "stgnn"
 
@@ -66,8 +67,9 @@ def closure(*modules: str) -> tuple[str, ...]:
 
 
 def run_fingerprint(settings: Mapping[str, Any]) -> str:
-    """Return the fingerprint of the code that trains a resolved run: the engine, and its model with its layers."""
-    return fingerprint("stgnn.training.engine", settings["model"]["class"].rpartition(".")[0])
+    """Return the fingerprint of the code that trains a resolved run: engine, task, and its model with its layers."""
+    task = PREDICTED[predicted(settings)].module
+    return fingerprint("stgnn.training.engine", task, settings["model"]["class"].rpartition(".")[0])
 
 
 def ingest_fingerprint(reader: str) -> str:

@@ -218,7 +218,7 @@ def test_a_model_depends_on_its_own_layers_and_on_no_other_model() -> None:
 
 
 def test_training_depends_on_no_model_report_or_download() -> None:
-    engine = closure("stgnn.training.engine")
+    engine = closure("stgnn.training.engine", "stgnn.training.forecasting")
     assert "stgnn.data.scaler" in engine and "stgnn.training.metrics" in engine
     foreign = (
         "stgnn.report",
@@ -252,9 +252,16 @@ def test_a_store_depends_on_its_own_reader_and_on_no_other() -> None:
 
 
 def test_a_run_is_stale_by_engine_and_model() -> None:
-    run = {"model": {"class": "stgnn.models.dcrnn.Seq2SeqDCRNN"}}
-    assert run_fingerprint(run) == fingerprint("stgnn.training.engine", "stgnn.models.dcrnn")
+    run = {"task": {"input_len": 12}, "model": {"class": "stgnn.models.dcrnn.Seq2SeqDCRNN"}}
+    parts = ("stgnn.training.engine", "stgnn.training.forecasting", "stgnn.models.dcrnn")
+    assert run_fingerprint(run) == fingerprint(*parts)
     assert len(run_fingerprint(run)) == 16
+
+
+def test_the_engine_knows_no_task_and_no_task_the_other() -> None:
+    engine, forecasting = closure("stgnn.training.engine"), closure("stgnn.training.forecasting")
+    assert not {"stgnn.training.forecasting", "stgnn.training.links", "stgnn.data.windows"} & set(engine)
+    assert not {"stgnn.training.links", "stgnn.store.event_store"} & set(forecasting)
 
 
 def test_fingerprints_are_the_same_in_every_process_and_import_no_torch() -> None:

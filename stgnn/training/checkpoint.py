@@ -11,7 +11,7 @@ from stgnn.errors import InputError
 from stgnn.files import replacing
 
 log = logging.getLogger(__name__)
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass
@@ -21,15 +21,15 @@ class Progress:
     epoch: int = 0  # epochs finished
     batch: int = 0  # batches finished in the epoch under way
     step: int = 0  # optimiser steps finished
-    # Of the epoch under way, by worker: sum of absolute errors, entries it was summed over, windows.
+    # Of the epoch under way, by worker: the training score's sum, what to divide it by, samples.
     tallies: list[list[float]] = field(default_factory=list)
     epoch_seconds: float = 0.0
-    best_mae: float = float("inf")  # validation, raw units
+    best: float | None = None  # validation score; None before any epoch
     best_epoch: int = 0  # counted from 1; 0 before any
     history: list[dict[str, float]] = field(default_factory=list)  # rows of per_epoch_stats.csv
     training_seconds: float = 0.0  # over all attempts
     step_seconds: float = 0.0  # of them, in training steps
-    windows_seen: int = 0  # by training steps of finished epochs, all workers together
+    samples_seen: int = 0  # windows or events, by training steps of finished epochs, all workers together
     peaks: list[list[float]] = field(default_factory=list)  # MB by worker, over earlier attempts
     exchanged: list[float] = field(
         default_factory=lambda: [0.0, 0.0]
@@ -48,6 +48,7 @@ class Checkpoint:
     best_model: dict[str, Any]
     optimiser: dict[str, Any]
     rng: dict[str, Any]
+    task: dict[str, torch.Tensor]  # what the next batch depends on besides: a memory, say
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

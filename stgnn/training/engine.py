@@ -1,13 +1,13 @@
 """The training engine: a resolved run in, result files out.
 
 Read it top to bottom: `train_run` is a run's whole life, `fit` the loop over epochs, `train_epoch`
-the loop over steps. One worker or many: each runs this same code on its share of every batch, and
-`World` adds up what all must know; the first one writes the files.
-
-Axes: B batch, H horizon, N graph nodes, F features.
+the loop over steps. What is trained, and how it is scored, is a `Task`'s business. One worker or many:
+each runs this same code on its share of every batch, and `World` adds up what all must know; the first
+one writes the files.
 """
 
 import copy
+import importlib
 import logging
 import math
 import time
@@ -19,12 +19,11 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from stgnn.data.placements import WindowBatch
 from stgnn.distributed import heartbeat
 from stgnn.distributed.world import World
 from stgnn.errors import InputError
 from stgnn.files import locked, remove_partials
-from stgnn.models.base import FittedForecaster
+from stgnn.tasks import PREDICTED, predicted
 from stgnn.training.checkpoint import (
     Checkpoint,
     Progress,
@@ -33,17 +32,17 @@ from stgnn.training.checkpoint import (
     rng_state,
     save_checkpoint,
 )
-from stgnn.training.forecast import Forecasts
-from stgnn.training.metrics import LOSSES
 from stgnn.training.monitor import Memory, Monitor
 from stgnn.training.optimiser import learning_rate, make_optimiser
+from stgnn.training.options import choose_device
 from stgnn.training.pauses import Pauses
-from stgnn.training.predictions import write_predictions
 from stgnn.training.results import write_results
-from stgnn.training.setup import Setup, choose_device, prepare
 from stgnn.training.stop import Stopped, StopRequest
+from stgnn.training.task import Task
 
 log = logging.getLogger(__name__)
+
+_SPLITS = {"t": "train", "v": "validation"}
 
 
 def train_run(settings: Mapping[str, Any], store: Path, folder: Path, code: str = "") -> None:
@@ -64,51 +63,57 @@ def train_worker(settings: Mapping[str, Any], store: Path, folder: Path, code: s
     record = folder / "system_stats.csv" if world.is_first else None
     with StopRequest() as stop, Monitor(record, world.device) as monitor:
         started = time.perf_counter()
-        setup = prepare(settings, store, world)
+        task = make_task(settings, store, world)
         preprocessing = time.perf_counter() - started
-        run = Run(setup, folder / "checkpoint.pt", setup.identity(code), stop, monitor)
+        run = Run(task, folder / "checkpoint.pt", task.identity(code), stop, monitor)
         run.resume()
         run.fit()
         evaluating = time.perf_counter()
-        scores = {split: run.forecasts.evaluate(split).summary() for split in setup.training.evaluate}
-        if setup.training.save_predictions:
-            write_predictions(folder / "predictions.zarr", setup, run.forecasts.of("test"))
+        scores = task.evaluate(task.training.evaluate)
+        if task.training.save_predictions:
+            task.write_predictions(folder)
         evaluation = time.perf_counter() - evaluating
         peaks = run.peaks()
     if world.is_first:
         total = preprocessing + run.progress.training_seconds + evaluation
-        write_results(folder, setup, run.progress, scores, peaks, preprocessing, total)
+        write_results(folder, task, run.progress, scores, peaks, preprocessing, total)
     world.wait_for_all()  # no worker is gone before the results are there
+
+
+def make_task(settings: Mapping[str, Any], store: Path, world: World) -> Task:
+    """The task that the run declares, ready for its first step. Raises `InputError` for unusable settings."""
+    module = importlib.import_module(PREDICTED[predicted(settings)].module)
+    task: Task = module.prepare(settings, store, world)
+    return task
 
 
 class Run:
     """One run under way: its weights, optimiser and progress."""
 
     def __init__(
-        self, setup: Setup, checkpoint: Path, identity: dict[str, str], stop: StopRequest, monitor: Monitor
+        self, task: Task, checkpoint: Path, identity: dict[str, str], stop: StopRequest, monitor: Monitor
     ) -> None:
-        self.setup, self.model, self.training = setup, setup.model, setup.training
-        self.forecasts = Forecasts(setup, between=self._between_forecasts)
+        self.task, self.model, self.training = task, task.model, task.training
+        self.task.between = self._between_batches
         self.progress = Progress()
-        self._world, self._checkpoint, self._identity = setup.world, checkpoint, identity
-        self._pauses, self._monitor = Pauses(setup.world, stop), monitor
+        self._world, self._checkpoint, self._identity = task.world, checkpoint, identity
+        self._pauses, self._monitor = Pauses(task.world, stop), monitor
         self._best_model = copy.deepcopy(self.model.state_dict())
         self._optimiser = make_optimiser(self.model, self.training)
-        self._trained = setup.world.wrap(self.model)
-        self._loss = LOSSES[self.training.loss]
+        self._trained = task.world.wrap(self.model)
 
     # -- the loop ---------------------------------------------------------------------------------
 
     def fit(self) -> None:
         """Train to the last epoch or until validation stops improving; load the best weights, else the last."""
-        if isinstance(self.model, FittedForecaster):
-            self._fit_directly(self.model)
+        if not self.task.learns:
+            self._fit_directly()
         while not self.progress.finished:
             self._train_epoch()
             started = time.perf_counter()
-            validation_mae = self.forecasts.evaluate("validation").mae()
+            validation = self.task.validate()
             self.progress.epoch_seconds += time.perf_counter() - started
-            self._finish_epoch(validation_mae)
+            self._finish_epoch(validation)
         self.model.load_state_dict(self._best_model)
 
     def _train_epoch(self) -> None:
@@ -123,18 +128,11 @@ class Run:
                 self._save()
         self._record_tally(tally, marked)
 
-    def _step(self, batch: WindowBatch) -> Tensor:
+    def _step(self, batch: Any) -> Tensor:
         """One optimiser step; returns what it adds to the tally."""
-        y, valid = self.forecasts.target(batch)
-        count = valid.sum()
-        # The sum over the workers is under way while the model computes.
-        everywhere = self._world.start_adding(count.double())
-        prediction = self.forecasts.forecast(batch, self._trained, self.progress.step)
-        mean_count = (everywhere.result() / self._world.size).to(self.setup.dtype)
-        self._descend(self._loss(prediction, y, valid, mean_count))
-        error = torch.where(valid, (prediction.detach() - y).abs(), 0.0).sum(dtype=torch.float64)
-        windows = torch.full_like(error, 0 if batch.padding else len(batch))
-        return torch.stack([error, count.double(), windows])
+        loss, tally = self.task.loss(batch, self._trained, self.progress.step)
+        self._descend(loss)
+        return tally
 
     def _descend(self, loss: Tensor) -> None:
         self._set_learning_rate()
@@ -147,17 +145,17 @@ class Run:
         self.progress.step += 1
         heartbeat.progress(self.progress.step)
 
-    def _batches(self) -> Iterator[WindowBatch]:
+    def _batches(self) -> Iterator[Any]:
         progress, steps = self.progress, self._steps_per_epoch()
         name, hidden = f"epoch {progress.epoch + 1}", None if self._world.is_first else True
         bar = tqdm(total=steps, initial=progress.batch, desc=name, unit="step", leave=False, disable=hidden)
         with bar:
-            for batch in self.setup.loaders["train"].epoch(progress.epoch, progress.batch, steps):
+            for batch in self.task.batches(progress.epoch, progress.batch, steps):
                 yield batch
                 bar.update()
 
     def _steps_per_epoch(self) -> int:
-        steps = len(self.setup.loaders["train"])
+        steps = self.task.steps_per_epoch()
         return min(steps, self.training.max_steps_per_epoch or steps)
 
     def _set_learning_rate(self) -> None:
@@ -167,13 +165,13 @@ class Run:
             group["lr"] = rate
 
     def _tally(self) -> Tensor:
-        """This worker's sums over the epoch: absolute errors, entries, windows.
+        """This worker's sums over the epoch: the training score's sum, what to divide it by, samples.
 
         Kept on the device: asking for the numbers at each step would make it wait.
         """
         kept = self.progress.tallies
         start = kept[self._world.rank] if kept else [0.0, 0.0, 0.0]
-        return torch.tensor(start, dtype=torch.float64, device=self.setup.device)
+        return torch.tensor(start, dtype=torch.float64, device=self.task.device)
 
     def _record_tally(self, tally: Tensor, marked: float) -> float:
         """Bring every worker's sums and the clocks into `progress`; return the new mark."""
@@ -191,50 +189,57 @@ class Run:
         before = torch.tensor(self.progress.exchanged, dtype=torch.float64)
         self.progress.exchanged = (before + rows.sum(0)).tolist()
 
-    def _finish_epoch(self, validation_mae: float) -> None:
+    def _finish_epoch(self, validation: float) -> None:
         """Record the epoch, keep the weights if they are the best yet, save, and decide whether to go on."""
         progress, training = self.progress, self.training
         self._record_exchanged()
-        error, count, windows = (math.fsum(sums) for sums in zip(*progress.tallies, strict=True))
-        train_mae = error / max(count, 1.0)
-        validated = len(self.setup.windows.validation) > 0
-        _require_finite(train_mae, validation_mae if validated else 0.0, progress.epoch + 1)
+        total, count, samples = (math.fsum(sums) for sums in zip(*progress.tallies, strict=True))
+        train, validated = total / max(count, 1.0), self.task.validates()
+        self._require_finite(train, validation if validated else 0.0)
         progress.epoch += 1
-        rate = self._optimiser.param_groups[0]["lr"]
-        self._log_epoch(progress.epoch_seconds, train_mae, validation_mae, rate)
-        if validation_mae < progress.best_mae or not validated:
-            progress.best_mae, progress.best_epoch = validation_mae, progress.epoch
+        self._log_epoch(progress.epoch_seconds, train, validation, self._optimiser.param_groups[0]["lr"])
+        if not validated or self.task.predicted.improves(validation, progress.best):
+            progress.best, progress.best_epoch = validation, progress.epoch
             self._best_model = copy.deepcopy(self.model.state_dict())
         waited = progress.epoch - progress.best_epoch
         progress.training_seconds += progress.epoch_seconds
-        progress.windows_seen += int(windows)
+        progress.samples_seen += int(samples)
         progress.batch, progress.tallies, progress.epoch_seconds = 0, [], 0.0
         out_of_patience = training.patience is not None and waited >= training.patience
         progress.finished = progress.epoch >= training.epochs or out_of_patience
         self._pauses.look_at_epoch_end()
         self._save()
 
-    def _log_epoch(self, seconds: float, train_mae: float, validation_mae: float, rate: float) -> None:
-        row = {"runtime": seconds, "t_mae": train_mae, "v_mae": validation_mae, "learning_rate": rate}
+    def _require_finite(self, train: float, validation: float) -> None:
+        epoch = self.progress.epoch + 1
+        if not math.isfinite(train):
+            raise InputError("training", f"the loss became {train} in epoch {epoch}", "lower learning_rate")
+        if not math.isfinite(validation):
+            name = _spoken(self.task.predicted.validation)
+            problem = f"the {name} is {validation} in epoch {epoch}"
+            todo = "check that the validation split has values that are not missing"
+            raise InputError("training", problem, todo)
+
+    def _log_epoch(self, seconds: float, train: float, validation: float, rate: float) -> None:
+        names = self.task.predicted
+        row = {"runtime": seconds, names.train: train, names.validation: validation, "learning_rate": rate}
         self.progress.history.append({"epoch": self.progress.epoch} | row)
         if self._world.is_first:
             of = f"epoch {self.progress.epoch}/{self.training.epochs}"
-            validated = "" if math.isnan(validation_mae) else f"  validation MAE {validation_mae:.4f}"
-            log.info("%s  train MAE %.4f%s  %.1f s", of, train_mae, validated, seconds)
+            validated = "" if math.isnan(validation) else f"  {_spoken(names.validation)} {validation:.4f}"
+            log.info("%s  %s %.4f%s  %.1f s", of, _spoken(names.train), train, validated, seconds)
 
-    def _fit_directly(self, model: FittedForecaster) -> None:
-        """Fit a model that needs no gradients, in one pass over the training rows."""
+    def _fit_directly(self) -> None:
+        """Fit a model that needs no gradients."""
         if self.progress.finished:
             return
-        started, setup = time.perf_counter(), self.setup
-        rows = range(setup.windows.train.start, setup.windows.train.stop + setup.windows.input_len - 1)
-        model.fit(setup.target_rows, setup.store.calendar, rows, setup.scaler, setup.store.null_value)
-        self._best_model = model.state_dict()
-        progress, evaluate = self.progress, self.forecasts.evaluate
+        started, progress = time.perf_counter(), self.progress
+        train = self.task.fit()
+        self._best_model = self.model.state_dict()
         progress.training_seconds = time.perf_counter() - started
-        train_mae, progress.best_mae = evaluate("train").mae(), evaluate("validation").mae()
+        progress.best = self.task.validate()
         progress.epoch = progress.best_epoch = 1
-        self._log_epoch(progress.training_seconds, train_mae, progress.best_mae, 0.0)
+        self._log_epoch(progress.training_seconds, train, progress.best, 0.0)
         self._record_exchanged()
         progress.finished = True
         self._save()
@@ -243,7 +248,7 @@ class Run:
 
     def resume(self) -> None:
         """Go on from the run's checkpoint, if there is one. Raises `InputError` where workers see different ones."""
-        found = load_checkpoint(self._checkpoint, self._identity, self.setup.device)
+        found = load_checkpoint(self._checkpoint, self._identity, self.task.device)
         seen = torch.tensor([-1, -1] if found is None else [found.progress.epoch, found.progress.batch])
         if len(self._world.gather(seen).unique(dim=0)) > 1:
             raise InputError(
@@ -261,7 +266,8 @@ class Run:
         self.model.load_state_dict(found.model)
         self._best_model = found.best_model
         self._optimiser.load_state_dict(found.optimiser)
-        restore_rng(found.rng, self.setup.device)
+        self.task.restore(found.task)
+        restore_rng(found.rng, self.task.device)
         if self._world.is_first:
             log.info("resumed at epoch %d, batch %d", self.progress.epoch + 1, self.progress.batch)
 
@@ -284,13 +290,14 @@ class Run:
                     self.model.state_dict(),
                     self._best_model,
                     self._optimiser.state_dict(),
-                    rng_state(self.setup.device),
+                    rng_state(self.task.device),
+                    self.task.state(),
                 ),
             )
         self._pauses.saved()
         self._leave_if_asked()
 
-    def _between_forecasts(self) -> None:
+    def _between_batches(self) -> None:
         """Save or stop in the midst of an evaluation as between two steps; it changes nothing and is begun anew."""
         if not self._pauses.due():
             return
@@ -308,12 +315,7 @@ class Run:
         raise Stopped(f"stopped {where}; the same command goes on from here")
 
 
-def _require_finite(train_mae: float, validation_mae: float, epoch: int) -> None:
-    if not math.isfinite(train_mae):
-        raise InputError("training", f"the loss became {train_mae} in epoch {epoch}", "lower learning_rate")
-    if not math.isfinite(validation_mae):
-        raise InputError(
-            "training",
-            f"the validation MAE is {validation_mae} in epoch {epoch}",
-            "check that the validation split has values that are not missing",
-        )
+def _spoken(column: str) -> str:
+    """`v_mae` -> "validation MAE", `t_loss` -> "train loss"."""
+    split, _, score = column.partition("_")
+    return f"{_SPLITS[split]} {score if score == 'loss' else score.upper()}"

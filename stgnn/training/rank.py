@@ -5,7 +5,7 @@ from pathlib import Path
 from stgnn.distributed.job import read_job
 from stgnn.distributed.world import joined_world, local_rank
 from stgnn.training.engine import train_worker
-from stgnn.training.setup import choose_device
+from stgnn.training.options import choose_device
 
 
 def train_rank(job: Path) -> None:

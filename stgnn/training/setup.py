@@ -1,7 +1,5 @@
 """From a resolved run's settings to everything its training loop works with."""
 
-import hashlib
-import json
 import logging
 import platform
 from collections.abc import Mapping
@@ -31,53 +29,9 @@ from stgnn.models.base import Forecaster, TaskShape
 from stgnn.models.build import build_model, find_class
 from stgnn.store.signal_store import SignalStore, open_store
 from stgnn.training.metrics import LOSSES
+from stgnn.training.options import Training
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Training:
-    """The `training:` section of a resolved run; config/config.yaml documents each key."""
-
-    epochs: int
-    batch_size: int
-    batch_scope: str
-    optimiser: str
-    learning_rate: float
-    learning_rate_scaling: str
-    warmup_epochs: float
-    epsilon: float
-    weight_decay: float
-    milestones: tuple[int, ...]
-    gamma: float
-    clip_norm: float | None
-    patience: int | None
-    loss: str
-    precision: str
-    shuffle: bool
-    max_steps_per_epoch: int | None
-    evaluate: tuple[str, ...]
-    save_predictions: bool
-
-    @classmethod
-    def from_settings(cls, section: Mapping[str, Any]) -> "Training":
-        """Read the section; raises `InputError` for a key that is missing or unknown."""
-        values: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in section.items()
-        }
-        missing, unknown = (
-            cls.__annotations__.keys() - values.keys(),
-            values.keys() - cls.__annotations__.keys(),
-        )
-        if missing or unknown:
-            raise InputError("training", f"missing {sorted(missing)}, unknown {sorted(unknown)}")
-        if values["loss"] not in LOSSES:
-            raise InputError("training.loss", f"unknown {values['loss']!r}", f"one of {sorted(LOSSES)}")
-        return cls(**values)
-
-    def global_batch(self, workers: int) -> int:
-        """Windows of one step over all workers."""
-        return self.batch_size * workers if self.batch_scope == "worker" else self.batch_size
 
 
 @dataclass(frozen=True)
@@ -126,15 +80,6 @@ class Setup:
             "standard deviations" if self.errors_are_scaled else str(self.store.attributes.get("units", ""))
         )
 
-    def identity(self, code: str) -> dict[str, str]:
-        """What a checkpoint must have been made from to be this run's."""
-        canonical = json.dumps(self.settings, sort_keys=True, separators=(",", ":"))
-        return {
-            "settings": hashlib.sha256(canonical.encode()).hexdigest(),
-            "data": self.store.digest,
-            "code": code,
-        }
-
 
 def prepare(settings: Mapping[str, Any], store_path: Path, world: World) -> Setup:
     """Open the store, fit the scaler, place the data and build the model, seeded.
@@ -145,7 +90,9 @@ def prepare(settings: Mapping[str, Any], store_path: Path, world: World) -> Setu
     training, task = Training.from_settings(settings["training"]), settings["task"]
     if training.precision == "bfloat16" and world.is_first:
         _warn_of_slow_bfloat16(world.device)
-    dtype = torch.float64 if training.precision == "float64" else torch.float32
+    if training.loss not in LOSSES:
+        raise InputError("training.loss", f"unknown {training.loss!r}", f"one of {sorted(LOSSES)}")
+    dtype = training.dtype
     torch.manual_seed(settings["seed"])
     store = _open(store_path, settings["dataset"], settings["model"])
     heartbeat.progress()
@@ -251,21 +198,3 @@ def _place(batching: str, store: SignalStore, windows: Windows, world: World, ba
     if batching not in PLACEMENTS:
         raise InputError("batching", f"unknown {batching!r}", "see pipeline.schema.json")
     return PLACEMENTS[batching](store, windows, world.device)
-
-
-def choose_device(name: str, local_rank: int | None = None) -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU; of several workers each takes the card of its `local_rank`."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and local_rank is not None:
-        name = f"cuda:{local_rank}"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError("device", f"{name} asked for, but torch sees no CUDA device", "use auto or cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise InputError(
-            "device",
-            f"{name} asked for, but torch sees {torch.cuda.device_count()} CUDA device(s)",
-            "use fewer workers a compute node",
-        )
-    return device

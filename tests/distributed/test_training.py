@@ -51,8 +51,8 @@ def train(world: World, run: dict[str, Any], store: Path, folder: Path) -> None:
 
 def losses(world: World, run: dict[str, Any], store: Path, steps: int) -> list[float]:
     """The loss of each of the first steps, of all workers together."""
-    setup = prepare(run, store, world)
-    state = engine.Run(setup, Path("unused"), {}, None, None)  # type: ignore[arg-type]
+    task = engine.make_task(run, store, world)
+    state = engine.Run(task, Path("unused"), {}, None, None)  # type: ignore[arg-type]
     found: list[float] = []
     descend = state._descend
 

@@ -15,7 +15,7 @@ import torch
 import xarray as xr
 import yaml
 
-from stgnn.data import WindowBatch, split_windows
+from stgnn.data import split_windows
 from stgnn.distributed.world import World
 from stgnn.errors import InputError
 from stgnn.models.dcrnn import Seq2SeqDCRNN
@@ -142,7 +142,7 @@ def _train_until_step(
     pauses.CHECKPOINT_SECONDS = 0.0  # a checkpoint after every step: the interruption falls inside an epoch
     take_step = engine.Run._step
 
-    def step_then_signal(self: engine.Run, batch: WindowBatch) -> torch.Tensor:
+    def step_then_signal(self: engine.Run, batch: object) -> torch.Tensor:
         tally = take_step(self, batch)
         if self.progress.step == step:
             os.kill(os.getpid(), number)
@@ -327,7 +327,7 @@ def test_saved_predictions_give_the_metrics(small_store: SignalStore, tmp_path: 
 def test_fewer_steps_an_epoch_are_taken_when_asked(small_store: SignalStore, tmp_path: Path) -> None:
     run(settings_of(max_steps_per_epoch=2), small_store, tmp_path / "run")
     progress = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["progress"]
-    assert progress["step"] == 2 * 3 and progress["windows_seen"] == 2 * 3 * 32
+    assert progress["step"] == 2 * 3 and progress["samples_seen"] == 2 * 3 * 32
 
 
 def test_bytes_exchanged_are_added_up_to_the_last_one(
