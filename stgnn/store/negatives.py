@@ -1,0 +1,238 @@
+"""The destinations that validation and test events are ranked against: drawn once, stored, the same for every run.
+
+A negative keeps the event's source and time and takes another destination, never one that the source really met at
+that time. It is a function of (seed, kind, event, its number), whatever is drawn beside it. Three kinds (Poursafaei et
+al. 2022, "Towards better evaluation for dynamic link prediction", made source by source):
+
+- random: any destination of the stream;
+- historical: a destination that the source met in training;
+- inductive: one that it met after training and before the event, but never in training.
+
+Where a source has no such destination, the draw is random; the share of those is part of the result.
+
+Axes: E events, N graph nodes, D destinations, R events of a block, Q negatives an event, P pairs of a source and a time
+in a block, X distinct (pair, destination) that happened.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stgnn.hashing import below, keyed, mix_words
+from stgnn.store.sorting import sort_distinct, stable_order
+from stgnn.store.split import TRAIN, Protocol, Split
+from stgnn.store.temporal_csr import BLOCK, Allocate, in_memory
+
+Ints = NDArray[np.int64]
+KINDS = ("random", "historical", "inductive")
+EVENTS_AT_ONCE = 2**16
+
+
+@dataclass(frozen=True)
+class Negatives:
+    """The negatives of one kind, with what tells whether two stores rank against the same."""
+
+    destination: NDArray[np.int32]  # [validation and test events in order, Q]
+    sha256: str  # of its bytes, little-endian in C order
+    fallback: float  # share drawn at random because the source had none of the kind
+    unavoidable: float  # share that did happen, since the source met every destination at that time
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Consecutive events with all that happened at their times, as pairs (source, time) and what each of them met."""
+
+    event: Ints  # [R]
+    pair: Ints  # [R]
+    src: Ints  # [P]
+    cut: Ints  # [P] the first event at the pair's time
+    met_pair: Ints  # [X], sorted by pair, then destination
+    met: Ints  # [X] a destination of the pair
+
+
+class _Pool:
+    """For each pair of a block the destinations to draw from: a range of one long array, and what happened in it."""
+
+    def __init__(self, first_P: Ints, size_P: Ints, pair_X: Ints, place_X: Ints) -> None:
+        """`place_X` is where in the pair's range something that happened lies; sorted by (pair, place)."""
+        self.first_P = first_P
+        excluded_P = np.bincount(pair_X, minlength=len(size_P))
+        self._start_P = np.cumsum(excluded_P) - excluded_P
+        self.free_P = size_P - excluded_P
+        self._stride = int(size_P.max(initial=0)) + 1
+        # The n-th excluded place of a pair is jumped over by draws that are >= place - n.
+        jump_X = place_X - (np.arange(len(pair_X)) - self._start_P[pair_X])
+        self._jump_X = pair_X * self._stride + jump_X
+
+    def draw(self, pair_R: Ints, word_RQ: Ints) -> Ints:
+        """One place of the long array for each word, uniform over what did not happen: [R, Q]; needs `free_P` >= 1."""
+        draw_RQ = below(word_RQ, self.free_P[pair_R][:, None])
+        jumped_RQ = np.searchsorted(self._jump_X, pair_R[:, None] * self._stride + draw_RQ, side="right")
+        place_RQ: Ints = self.first_P[pair_R][:, None] + draw_RQ + jumped_RQ - self._start_P[pair_R][:, None]
+        return place_RQ
+
+
+class NegativeSampler:
+    """Draws the negatives of a stream's evaluated events, a block of events at a time."""
+
+    def __init__(
+        self,
+        src: NDArray[np.int32],
+        dst: NDArray[np.int32],
+        t: NDArray[np.int64],
+        destination: NDArray[np.int32],
+        num_nodes: int,
+        split: Split,
+        protocol: Protocol,
+        *,
+        allocate: Allocate = in_memory,
+    ) -> None:
+        self._src, self._dst, self._t, self._destination = src, dst, t, destination
+        self._num_nodes, self._stride = num_nodes, len(src) + 1
+        self._first, self._protocol = split.first_validation, protocol
+        self._trained = self._trained_pairs(split, allocate)
+        self._later, self._later_met = self._later_pairs(allocate)
+
+    def draw(self, kind: str, *, allocate: Allocate = in_memory) -> Negatives:
+        """Draw the negatives of one of `KINDS` for every evaluated event."""
+        count = self._protocol.negatives
+        out = allocate(kind, (len(self._src) - self._first) * count, np.int32).reshape(-1, count)
+        fallback = unavoidable = 0
+        hasher = hashlib.sha256()
+        for block in self._blocks():
+            drawn_RQ, random_R, happened_R = self._draw_block(kind, block)
+            rows = out[block.event[0] - self._first : block.event[-1] + 1 - self._first]
+            rows[:] = drawn_RQ
+            hasher.update(np.ascontiguousarray(rows, dtype="<i4").data)
+            fallback += int(random_R.sum())
+            unavoidable += int(happened_R.sum())
+        events = max(len(out), 1)
+        return Negatives(out, hasher.hexdigest(), fallback / events, unavoidable / events)
+
+    def _draw_block(self, kind: str, block: _Block) -> tuple[Ints, NDArray[np.bool_], NDArray[np.bool_]]:
+        """Negatives [R, Q], and for which events [R] they are random in place of the kind, and really happened."""
+        key = keyed(self._protocol.seed, KINDS.index(kind))
+        number_Q = np.arange(self._protocol.negatives)
+        word_RQ = mix_words(mix_words(block.event + key)[:, None] + number_Q)
+        drawn_RQ, happened_R = self._draw_random(block, word_RQ)
+        if kind == "random":
+            return drawn_RQ, np.zeros(len(drawn_RQ), dtype=np.bool_), happened_R
+        pool = self._historical(block) if kind == "historical" else self._inductive(block)
+        found_R = pool.free_P[block.pair] > 0
+        pair_R = block.pair[found_R]
+        place_RQ = pool.draw(pair_R, word_RQ[found_R])
+        if kind == "historical":
+            drawn_RQ[found_R] = self._trained[place_RQ] % self._num_nodes
+        else:
+            drawn_RQ[found_R] = self._dst[self._later_met[place_RQ] % self._stride]
+        return drawn_RQ, ~found_R, happened_R & ~found_R
+
+    def _draw_random(self, block: _Block, word_RQ: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+        """Any destination that did not happen; where all did, any but the event's own."""
+        place_X = np.searchsorted(self._destination, block.met)
+        first_P = np.zeros(len(block.src), dtype=np.int64)
+        pool = _Pool(first_P, first_P + len(self._destination), block.met_pair, place_X)
+        happened_R = pool.free_P[block.pair] <= 0
+        drawn_RQ = np.empty(word_RQ.shape, dtype=np.int64)
+        drawn_RQ[~happened_R] = pool.draw(block.pair[~happened_R], word_RQ[~happened_R])
+        own_R = np.searchsorted(self._destination, self._dst[block.event[happened_R]])
+        others = max(len(self._destination) - 1, 1)
+        step_RQ = below(word_RQ[happened_R], others) + 1
+        drawn_RQ[happened_R] = (own_R[:, None] + step_RQ) % len(self._destination)
+        return self._destination[drawn_RQ].astype(np.int64), happened_R
+
+    def _historical(self, block: _Block) -> _Pool:
+        """Ranges of the trained pairs, which are sorted by source."""
+        first_P = np.searchsorted(self._trained, block.src * self._num_nodes)
+        size_P = np.searchsorted(self._trained, (block.src + 1) * self._num_nodes) - first_P
+        key_X = block.src[block.met_pair] * self._num_nodes + block.met
+        place_X, found_X = _find(self._trained, key_X)
+        pair_X = block.met_pair[found_X]
+        return _Pool(first_P, size_P, pair_X, place_X[found_X] - first_P[pair_X])
+
+    def _inductive(self, block: _Block) -> _Pool:
+        """Ranges of the later pairs, which are sorted by source and by the event that first made them."""
+        first_P = np.searchsorted(self._later_met, block.src * self._stride)
+        size_P = np.searchsorted(self._later_met, block.src * self._stride + block.cut) - first_P
+        key_X = block.src[block.met_pair] * self._num_nodes + block.met
+        number_X, found_X = _find(self._later[0], key_X)
+        pair_X = block.met_pair[found_X]
+        met_X = block.src[pair_X] * self._stride + self._later[1][number_X[found_X]]
+        place_X = np.searchsorted(self._later_met, met_X) - first_P[pair_X]
+        earlier_X = place_X < size_P[pair_X]
+        pair_X, place_X = pair_X[earlier_X], place_X[earlier_X]
+        order_X = np.lexsort((place_X, pair_X))
+        return _Pool(first_P, size_P, pair_X[order_X], place_X[order_X])
+
+    def _trained_pairs(self, split: Split, allocate: Allocate) -> Ints:
+        """`src * N + dst` of every training event, sorted, each once."""
+        pairs, place = allocate("trained", split.first_validation, np.int64), 0
+        for first in range(0, split.first_validation, BLOCK):
+            last = min(first + BLOCK, split.first_validation)
+            chosen = first + np.flatnonzero(split.role[first:last] == TRAIN)
+            pairs[place : place + len(chosen)] = self._pairs(chosen)
+            place += len(chosen)
+        return sort_distinct(pairs[:place])
+
+    def _later_pairs(self, allocate: Allocate) -> tuple[tuple[Ints, Ints], Ints]:
+        """The pairs met after training and never in it: (sorted pairs, event of each), and `src * (E + 1) + event`."""
+        pairs = allocate("later", len(self._src) - self._first, np.int64)
+        for first in range(0, len(pairs), BLOCK):
+            last = min(first + BLOCK, len(pairs))
+            pairs[first:last] = self._pairs(np.arange(self._first + first, self._first + last))
+        order = stable_order(pairs, allocate)
+        kept = 0
+        event = allocate("later_event", len(pairs), np.int64)
+        before = -1
+        for first in range(0, len(order), BLOCK):
+            block = order[first : first + BLOCK]
+            key = pairs[block]
+            new = np.diff(key, prepend=before) != 0
+            before = key[-1]
+            new &= ~_find(self._trained, key)[1]
+            chosen = block[new] + self._first
+            event[kept : kept + len(chosen)] = chosen
+            kept += len(chosen)
+        event = event[:kept]
+        sorted_pairs, met = allocate("later_pair", kept, np.int64), allocate("later_met", kept, np.int64)
+        for first in range(0, kept, BLOCK):
+            block = event[first : first + BLOCK]
+            sorted_pairs[first : first + BLOCK] = self._pairs(block)
+            met[first : first + BLOCK] = self._src[block].astype(np.int64) * self._stride + block
+        met.sort()
+        return (sorted_pairs, event), met
+
+    def _pairs(self, event: Ints) -> Ints:
+        return self._src[event].astype(np.int64) * self._num_nodes + self._dst[event]
+
+    def _blocks(self) -> Iterator[_Block]:
+        """Blocks of about `EVENTS_AT_ONCE` evaluated events, each ending where a time does."""
+        first, num_events = self._first, len(self._src)
+        while first < num_events:
+            last = min(first + EVENTS_AT_ONCE, num_events)
+            last = int(np.searchsorted(self._t, self._t[last - 1], side="right"))
+            yield self._block(np.arange(first, last))
+            first = last
+
+    def _block(self, event: Ints) -> _Block:
+        time = self._t[event[0] : event[-1] + 1]
+        begins = np.diff(time, prepend=time[0] - 1) != 0
+        group = np.cumsum(begins) - 1
+        sources, source = np.unique(self._src[event], return_inverse=True)
+        pairs, pair = np.unique(group * len(sources) + source, return_inverse=True)
+        met = np.unique(pair * self._num_nodes + self._dst[event])
+        met_pair, met_dst = np.divmod(met, self._num_nodes)
+        cut = event[begins][pairs // len(sources)]
+        return _Block(event, pair, sources[pairs % len(sources)].astype(np.int64), cut, met_pair, met_dst)
+
+
+def _find(sorted_values: Ints, values: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+    """Where each value would stand among the sorted ones, and whether it is there."""
+    place = np.searchsorted(sorted_values, values)
+    found = np.zeros(len(values), dtype=np.bool_)
+    inside = place < len(sorted_values)
+    found[inside] = sorted_values[place[inside]] == values[inside]
+    return place, found
