@@ -5,6 +5,8 @@ Parsed, never imported, as in `stgnn.fingerprint`: a study is checked without to
 
 import ast
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from stgnn.fingerprint import is_elsewhere, parse, source_of, summary_of
@@ -79,8 +81,7 @@ def _find_in_class(
     path = source_of(module)
     if path is None:
         raise LookupError(module)
-    tree = parse(path, path.read_bytes())
-    for node in tree.body:
+    for node in _parsed(path, path.read_bytes()).body:
         if isinstance(node, ast.ClassDef) and node.name == class_name:
             found = pick(node)
             if found is not None:
@@ -93,6 +94,12 @@ def _find_in_class(
     if imported is None or not imported.name:
         raise LookupError(class_name)
     return _find_in_class(imported.module, imported.name, pick)
+
+
+@cache
+def _parsed(path: Path, source: bytes) -> ast.Module:
+    """Parse once: a study asks the same of one class for each of its runs."""
+    return parse(path, source)
 
 
 def _schema_of(annotation: ast.expr | None) -> dict[str, Any]:

@@ -25,7 +25,7 @@ SHARED = [
 ]  # fmt: skip
 PUBLISHED = [
     *SHARED, "wikipedia-math", "windmill-small", "windmill-medium", "windmill-large", "mtm-1", "metr-la",
-    "pems-bay", "pems-all-la", "pems",
+    "pems-bay", "pems-all-la", "pems", "twitter-tennis-rg17-encoded", "twitter-tennis-uo17-encoded",
 ]  # fmt: skip
 
 ENTRY: dict[str, Any] = {

@@ -1,7 +1,7 @@
 """Raw files to `Signal`: one reader a raw format, looked up by the name that the catalogue gives.
 
 Readers are pure and streaming: they check what they read, name file, key and position when it is wrong, change no
-value, and write nothing. Stores are `stgnn.store`'s business.
+value unless an option asks for it, and write nothing. Stores are `stgnn.store`'s business.
 """
 
 from __future__ import annotations

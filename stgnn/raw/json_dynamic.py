@@ -18,6 +18,7 @@ from stgnn.raw.checks import check_edges, check_weights, the_file
 from stgnn.raw.json_members import edge_pairs, entry_count, member, node_names, numbers, stacked
 from stgnn.raw.json_text import read_object
 from stgnn.raw.signal import Signal
+from stgnn.raw.tennis import ENCODED, encode, log_mentions
 from stgnn.raw.whole import whole_signal
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def read_england_covid(dataset: Dataset, folder: Path) -> Signal:
 def read_twitter_tennis(dataset: Dataset, folder: Path) -> Signal:
     """Read mention graphs: `"0"`, `"1"`, ... with `edges`, `weights`, `X` `[N, 2]` and `y` `[N]`; `node_ids`.
 
-    Features are degree, transitivity (both `X`) and mentions (`y`), raw: neither one-hot nor logarithm.
+    Features are degree, transitivity (both `X`) and mentions (`y`), raw: neither one-hot nor logarithm. With the option
+    `encoded` they are what PyTorch Geometric Temporal makes of them: one-hot classes, and ln(1 + mentions).
     """
     path = the_file(dataset, folder, "values")
     document = read_object(path)
@@ -61,11 +63,25 @@ def read_twitter_tennis(dataset: Dataset, folder: Path) -> Signal:
     y_TN = stacked(path, "y", [(key, snapshot.get("y")) for key, snapshot in snapshots], False)
     num_nodes = y_TN.shape[1]
     X_TNF = np.stack([_degrees(path, key, snapshot, num_nodes) for key, snapshot in snapshots])
+    x_TNF = np.concatenate([X_TNF, y_TN[..., None]], axis=-1)
+    feature: tuple[str, ...] = ("degree", "transitivity", "mentions")
+    if dataset.options.get("encoded", False):
+        x_TNF, feature = _encoded(path, x_TNF), (*ENCODED, "log_mentions")
     return whole_signal(
-        dataset, path, "X, y", np.concatenate([X_TNF, y_TN[..., None]], axis=-1),
-        node=node_names(path, document, num_nodes), feature=("degree", "transitivity", "mentions"),
+        dataset, path, "X, y", x_TNF,
+        node=node_names(path, document, num_nodes), feature=feature,
         **_end_to_end(path, graphs, num_nodes),
     )  # fmt: skip
+
+
+def _encoded(path: Path, x_TNF: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Degree, transitivity and mentions [T, N, 3] as PyTorch Geometric Temporal encodes them [T, N, 17]."""
+    degree, transitivity, mentions = np.moveaxis(x_TNF, -1, 0)
+    if min(x_TNF.min(), 1 - transitivity.max()) < 0:
+        problem = "X, y: a value below 0, or a transitivity above 1, cannot be encoded"
+        raise InputError(path, problem, "retrieve the file again")
+    classes = encode(degree, transitivity)
+    return np.concatenate([classes, log_mentions(mentions)[..., None]], axis=-1).astype(np.float32)
 
 
 def _day_graph(path: Path, mapping: dict[str, Any], day: str) -> _Graph:

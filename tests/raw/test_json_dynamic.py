@@ -69,6 +69,25 @@ def test_tennis_features_are_degree_transitivity_and_mentions_raw(
     assert signal.edge_ptr is not None and signal.edge_ptr.tolist() == [0, 2, 3]
 
 
+def test_tennis_can_be_encoded_as_one_hot_classes_and_a_logarithm(
+    read_json: Read, values: Callable[..., Any]
+) -> None:
+    signal = read_json("twitter-tennis-json", changed(TENNIS, "0", "X", 1, to=[200, 1]), {"encoded": True})
+    assert signal.feature[:2] == ("log_degree_0", "log_degree_1") and signal.feature[5] == "transitivity_0"
+    assert signal.feature[-1] == "log_mentions" and len(signal.feature) == 17
+    encoded = values(signal)
+    # ceil(ln 2) = 1 and half are 5 tenths; ceil(ln 201) = 6 is counted with 4.
+    places = [[np.flatnonzero(node[:-1]).tolist() for node in entry] for entry in encoded]
+    assert places == [[[1, 10], [4, 15], [1, 5]], [[1, 5], [0, 5], [1, 7]]]
+    assert encoded[..., -1] == pytest.approx(np.log1p([[5, 0, 1], [6, 1, 0]]), rel=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [[-1, 0.5], [2, 1.5], [2, -0.1]])
+def test_tennis_that_cannot_be_encoded_is_refused(read_json: Read, wrong: list[float]) -> None:
+    with pytest.raises(InputError, match=r"values\.json: X, y: .* cannot be encoded"):
+        read_json("twitter-tennis-json", changed(TENNIS, "0", "X", 1, to=wrong), {"encoded": True})
+
+
 def test_mtm_frames_are_entries_with_a_motion(read_json: Read, values: Callable[..., Any]) -> None:
     signal = read_json("mtm-json", MTM)
     assert signal.feature == ("x", "y", "z")

@@ -13,8 +13,8 @@ from stgnn.data.loaders.base import DatasetLoader
 from stgnn.data.snapshots.dynamic_graph import DynamicGraphTemporalSignal
 from stgnn.data.snapshots.stored import StoredEdges, StoredRows
 from stgnn.errors import InputError
+from stgnn.raw.tennis import encode, log_mentions
 
-LOG_DEGREES, TENTHS = 5, 11  # classes of the degree's logarithm and of the transitivity
 FEATURE_MODES = (None, "encoded", "diagonal")
 
 
@@ -88,7 +88,7 @@ def induced(
 
 
 def _mentions(rows_1NF: NDArray[np.float32], nodes: int) -> NDArray[np.float64]:
-    return np.log(1.0 + rows_1NF[0, :nodes, 2].astype(np.float64))
+    return log_mentions(rows_1NF[0, :nodes, 2])
 
 
 def _features(rows_1NF: NDArray[np.float32], nodes: int, mode: str | None) -> NDArray[np.floating]:
@@ -97,8 +97,4 @@ def _features(rows_1NF: NDArray[np.float32], nodes: int, mode: str | None) -> ND
     degree_N, transitivity_N = rows_1NF[0, :nodes, 0], rows_1NF[0, :nodes, 1]
     if mode is None:
         return np.stack([degree_N, transitivity_N], axis=1)
-    log_degree_N = np.minimum(np.ceil(np.log(degree_N.astype(np.float64) + 1.0)), LOG_DEGREES - 1)
-    # In float32: 10 * 0.7 is 7 there, but 6.99999988 where 0.7 as float32 is widened first.
-    tenths_N = np.floor(transitivity_N * np.float32(10))
-    classes = np.eye(LOG_DEGREES)[log_degree_N.astype(int)], np.eye(TENTHS)[tenths_N.astype(int)]
-    return np.concatenate(classes, axis=1)
+    return encode(degree_N, transitivity_N)
