@@ -10,12 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
-from zarr.codecs import BytesCodec, ShardingCodec, ShardingCodecIndexLocation
 
-from stgnn.errors import InputError
-from stgnn.store.layout import Layout
+from stgnn.store.rows import map_shard, read_layout, shard_file, unmappable
 
 Rows = NDArray[np.float32]
 WIDE_ROW_BYTES = (
@@ -122,53 +119,15 @@ def map_signal(store: Path) -> MappedSignal:
     Raises `InputError`, with the reason, for a store that is compressed, holed or cut otherwise
     than `stgnn ingest` cuts it: such a store reads well through Zarr, but not as mapped rows.
     """
-    layout, shape = _read_layout(store)
+    layout, array = read_layout(store, "signal", "graph nodes or features")
+    if array.ndim != 3 or array.dtype != np.float32:
+        raise unmappable(store, "signal is not a float32 array [time, node, feature]")
     maps, shards = [], []
     for number in range(layout.num_shards):
-        mapped = _map_shard(store / "signal" / "c" / str(number) / "0" / "0", layout, number)
+        mapped = map_shard(shard_file(store / "signal", number, array.ndim), layout, number, "signal")
         rows = min(layout.shard_rows, layout.num_rows - number * layout.shard_rows)
         flat = np.frombuffer(mapped, dtype="<f4", count=rows * layout.row_bytes // 4)
         maps.append(mapped)
         shards.append(flat.reshape(rows, layout.row_bytes // 4))
+    shape = (array.shape[0], array.shape[1], array.shape[2])
     return MappedSignal(shape, tuple(shards), tuple(maps), layout.shard_rows, layout.chunk_rows)
-
-
-def _read_layout(store: Path) -> tuple[Layout, tuple[int, int, int]]:
-    array = zarr.open_group(store, mode="r")["signal"]
-    if not isinstance(array, zarr.Array) or array.ndim != 3 or array.dtype != np.float32:
-        raise _unmappable(store, "is not a float32 array [time, node, feature]")
-    if array.shards is None:
-        raise _unmappable(store, "is not sharded")
-    codecs = array.metadata.codecs  # type: ignore[union-attr]  # zarr.json of format 3
-    codec = codecs[0]
-    if len(codecs) != 1 or not isinstance(codec, ShardingCodec):
-        raise _unmappable(store, "has codecs around its shards")
-    if len(codec.codecs) != 1 or not isinstance(codec.codecs[0], BytesCodec):
-        raise _unmappable(store, "is compressed")
-    if codec.index_location is not ShardingCodecIndexLocation.end:
-        raise _unmappable(store, "keeps its shard index at the start")
-    if array.chunks[1:] != array.shape[1:] or array.shards[1:] != array.shape[1:]:
-        raise _unmappable(store, f"is cut {array.chunks} across graph nodes or features")
-    entries, nodes, features = array.shape
-    return Layout(entries, 4 * nodes * features, array.chunks[0], array.shards[0]), (entries, nodes, features)
-
-
-def _map_shard(file: Path, layout: Layout, number: int) -> mmap.mmap:
-    expected = layout.payload_bytes(number) + layout.index_bytes()
-    try:
-        with file.open("rb") as opened:
-            size = opened.seek(0, 2)
-            if size != expected:
-                raise _unmappable(
-                    file, f"has {size} bytes instead of {expected}: chunks are missing or compressed"
-                )
-            mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
-    except FileNotFoundError:
-        raise _unmappable(file, "is missing") from None
-    if mapped[-layout.index_bytes() :] != layout.shard_index(number):
-        raise _unmappable(file, "does not hold its chunks in time order without holes")
-    return mapped
-
-
-def _unmappable(where: Path, reason: str) -> InputError:
-    return InputError(where, f"cannot be mapped: the signal {reason}", "write the store with `stgnn ingest`")

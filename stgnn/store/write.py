@@ -5,8 +5,6 @@ Axes: T entries, N graph nodes, F features.
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import FileIO
@@ -21,13 +19,13 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from stgnn.errors import InputError
-from stgnn.files import locked
 from stgnn.prefetch import Prefetcher
 from stgnn.raw.signal import Signal
 from stgnn.store.calendar import calendar_of
 from stgnn.store.layout import SHARD_BYTES, Layout, choose_layout
-from stgnn.store.manifest import manifest_path, write_manifest
+from stgnn.store.rows import create_rows, shard_file
 from stgnn.store.statistics import Sums, stack, sums_of
+from stgnn.store.whole import write_whole
 
 Block = NDArray[np.float32]
 Chunk = tuple[Block, int]  # a whole chunk and how many of its rows are real
@@ -43,37 +41,21 @@ def write_store(signal: Signal, path: Path, *, shard_bytes: int = SHARD_BYTES) -
     """
     if not len(signal.time):
         raise InputError(path.stem, "the raw files hold no entries", "check the download")
-    with locked(path.with_name(f".{path.name}.lock"), "writes this store"):
-        _write_whole(signal, path, shard_bytes)
-
-
-def _write_whole(signal: Signal, path: Path, shard_bytes: int) -> None:
-    for leftover in path.parent.glob(f".{path.name}.*.partial"):  # of an ingest that was killed
-        shutil.rmtree(leftover)
-    partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
-    try:
-        partial.chmod(0o755)
-        checksums = _write_arrays(signal, partial, shard_bytes)
-        _move_into_place(partial, path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    write_manifest(path, _describe_arrays(path), checksums)
+    write_whole(path, lambda folder: _write_arrays(signal, folder, shard_bytes))
 
 
 def _write_arrays(signal: Signal, folder: Path, shard_bytes: int) -> dict[str, str]:
     _, num_nodes, num_features = signal.shape
     layout = choose_layout(signal.time, 4 * num_nodes * num_features, shard_bytes)
     group = zarr.open_group(folder, mode="w")
-    group.create_array(
+    create_rows(
+        group,
         "signal",
-        shape=signal.shape,
-        chunks=(layout.chunk_rows, num_nodes, num_features),
-        shards=(layout.shard_rows, num_nodes, num_features),
-        dtype="float32",
+        (num_nodes, num_features),
+        layout,
+        np.float32,
+        dimensions=("time", "node", "feature"),
         fill_value=np.nan,
-        filters=None,
-        compressors=None,
-        dimension_names=("time", "node", "feature"),
         attributes={"units": str(signal.attributes.get("units", ""))},
     )
     sums, checksums = _write_shards(signal, folder / "signal", layout)
@@ -94,7 +76,7 @@ def _write_shards(signal: Signal, folder: Path, layout: Layout) -> tuple[list[Su
         ThreadPoolExecutor(max_workers=2) as pool,
     ):
         for shard in range(layout.num_shards):
-            file = folder / "c" / str(shard) / "0" / "0"
+            file = shard_file(folder, shard, len(signal.shape))
             file.parent.mkdir(parents=True)
             hasher = hashlib.sha256()
             with file.open("wb", buffering=0) as out:
@@ -195,16 +177,3 @@ def _small_arrays(signal: Signal, sums: Sums) -> xr.Dataset:
     null = None if signal.null_value is None else str(float(signal.null_value))
     attributes = json.loads(json.dumps(dict(signal.attributes), sort_keys=True))
     return xr.Dataset(arrays, coordinates, attributes | {"null_value": null or "none"})
-
-
-def _move_into_place(partial: Path, path: Path) -> None:
-    """Replace the store at `path`. Its old manifest goes first: an old one must not vouch for a new store."""
-    manifest_path(path).unlink(missing_ok=True)
-    if path.exists():
-        shutil.rmtree(path)
-    partial.rename(path)
-
-
-def _describe_arrays(path: Path) -> dict[str, Any]:
-    group = zarr.open_group(path, mode="r")
-    return {name: {"shape": list(a.shape), "dtype": str(a.dtype)} for name, a in sorted(group.arrays())}
