@@ -131,12 +131,14 @@ class EventView:
         visibility: str = "strict_time",
         edge_feature: NDArray[np.float32] | None = None,
         node_feature: NDArray[np.float32] | None = None,
+        src: NDArray[np.int32] | None = None,
     ) -> None:
         if visibility not in VISIBILITIES:
             raise InputError("visibility", repr(visibility), f"expected one of {', '.join(VISIBILITIES)}")
         self.neighbours, self.visibility = neighbours, visibility
         self._edge_feature = edge_feature
         self.node_feature = None if node_feature is None else as_tensor(node_feature, neighbours.device)
+        self._src = None if src is None else as_tensor(src, neighbours.device)
 
     def cuts(self, batch: EventBatch, t_R: Tensor) -> Tensor:
         """The cut of each query that `batch` makes at time t: [R] int64."""
@@ -151,6 +153,12 @@ class EventView:
         rows = take_rows(self._edge_feature, event_X.reshape(-1).cpu().numpy())
         return rows.to(event_X.device).reshape(*event_X.shape, -1)
 
+    def source(self, event_X: Tensor) -> Tensor:
+        """The sources of events, of any shape: neighbourhoods alone do not tell who of two began."""
+        if self._src is None:
+            raise ValueError("this view was made without the sources of events")
+        return self._src[event_X]
+
 
 def view_of(
     store: EventStore,
@@ -161,9 +169,8 @@ def view_of(
 ) -> EventView:
     """The view of a store: of all its events, or of its training events where training must see no other."""
     graph = store.train_graph if training else store.graph
-    return EventView(
-        TemporalNeighbours(graph, store.t, device), visibility, store.edge_feature, store.node_feature
-    )
+    neighbours = TemporalNeighbours(graph, store.t, device)
+    return EventView(neighbours, visibility, store.edge_feature, store.node_feature, store.src)
 
 
 def take_rows(rows_EF: NDArray[np.float32], event_X: NDArray[np.int64]) -> Tensor:
