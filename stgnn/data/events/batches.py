@@ -151,7 +151,7 @@ class EventView:
         if self._edge_feature is None:
             return None
         rows = take_rows(self._edge_feature, event_X.reshape(-1).cpu().numpy())
-        return rows.to(event_X.device).reshape(*event_X.shape, -1)
+        return rows.to(event_X.device).reshape(*event_X.shape, rows.shape[1])
 
     def source(self, event_X: Tensor) -> Tensor:
         """The sources of events, of any shape: neighbourhoods alone do not tell who of two began."""
