@@ -1,7 +1,7 @@
 """What every model on an event stream is: the stream's sizes, the state that it carries, what it can be asked.
 
-An event is one timed interaction of a source with a destination. A cut is an event's number: what lies before it may be
-seen. The models live in the files beside this one.
+An event is one timed interaction of a source with a destination. A cut is an event's number: what lies before it
+may be seen. The models live in the files beside this one.
 
 Axes: B events of a batch, N graph nodes, F edge features, V node features, Q candidates of an event, D all
 destinations, R queries, C embedding channels.
@@ -9,16 +9,14 @@ destinations, R queries, C embedding channels.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
+from stgnn.data.events.batches import EventBatch, EventView
 from stgnn.errors import InputError
 from stgnn.nn.temporal.rows import Rows
-
-if TYPE_CHECKING:
-    from stgnn.data.events.batches import EventBatch, EventView  # type: ignore[import-not-found]
 
 
 @dataclass(frozen=True)
@@ -87,6 +85,7 @@ class EventModel(nn.Module):
     allows; candidates never change the state. `time` is in the stream's unit, int64.
     """
 
+    on_events: ClassVar[bool] = True  # read from the source: a study that puts it on a signal is refused
     learns: ClassVar[bool] = True  # False: nothing to train, one pass over the stream suffices
     num_channels: int = 0  # C, the width of `embed`; 0 where it has none
 
@@ -99,7 +98,7 @@ class EventModel(nn.Module):
         return State()
 
     def step(
-        self, state: State, batch: "EventBatch", candidate_BQ: Tensor, view: "EventView"
+        self, state: State, batch: EventBatch, candidate_BQ: Tensor, view: EventView
     ) -> tuple[Tensor, State]:
         """Logits `[B, Q]` of "the source meets this candidate at the event's time", then the state after the batch.
 
@@ -107,15 +106,15 @@ class EventModel(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} has no step")
 
-    def rank(self, state: State, batch: "EventBatch", candidate_D: Tensor, view: "EventView") -> Tensor:
+    def rank(self, state: State, batch: EventBatch, candidate_D: Tensor, view: EventView) -> Tensor:
         """Logits `[B, D]` of every event's source with the same candidates; memory stays bounded, D may be large."""
         raise NotImplementedError(f"{type(self).__name__} has no rank")
 
-    def embed(self, state: State, node_R: Tensor, time_R: Tensor, cut_R: Tensor, view: "EventView") -> Tensor:
+    def embed(self, state: State, node_R: Tensor, time_R: Tensor, cut_R: Tensor, view: EventView) -> Tensor:
         """Embeddings `[R, C]` of graph nodes at these times, from events before these cuts."""
         raise NotImplementedError(f"{type(self).__name__} has no embeddings")
 
-    def advance(self, state: State, batch: "EventBatch", view: "EventView") -> State:
+    def advance(self, state: State, batch: EventBatch, view: EventView) -> State:
         """The state after the batch, as `step` returns it."""
         none = torch.empty(len(batch.src_B), 0, dtype=torch.int64, device=batch.src_B.device)
         return self.step(state, batch, none, view)[1]

@@ -1,8 +1,9 @@
 """A table of one row a graph node, as a value: changing some rows gives another table and leaves this one as it was.
 
-Models on event streams carry such tables from batch to batch. Copying them would cost as much as there are graph nodes
-at every batch; here the newest table owns the memory and is written in place, and an older one keeps the rows in
-which it differs, to be copied when it is read after all (Baker, "Shallow binding makes functional arrays fast", 1991).
+Models on event streams carry such tables from batch to batch. Copying them would cost as much as there are graph
+nodes at every batch; here the newest table owns the memory and is written in place, and an older one keeps the rows
+in which it differs, to be copied when it is read after all (Baker, "Shallow binding makes functional arrays fast",
+1991).
 
 Axes: N graph nodes, U of them, ``...`` whatever a row holds.
 """

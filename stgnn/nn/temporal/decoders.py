@@ -1,0 +1,47 @@
+"""From embeddings to answers: does this source meet that candidate; has this graph node's state changed.
+
+Rossi et al., "Temporal graph networks for deep learning on dynamic graphs", 2020, section 5 and their code.
+
+Axes: B events, Q candidates of each, C embedding channels, ``...`` any leading axes.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from stgnn.nn.temporal.merge import Merge
+
+HIDDEN, NARROW = 80, 10  # of the node decoder
+
+
+class LinkDecoder(Merge):
+    """Logit that a source and a candidate meet: a perceptron of one hidden layer on both embeddings."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels, channels, 1)
+
+    def forward(self, source_BC: Tensor, candidate_BQC: Tensor) -> Tensor:
+        """Logits `[B, Q]`."""
+        return self.of_hidden(self.of_first(source_BC).unsqueeze(1) + self.of_second(candidate_BQC))
+
+    def of_hidden(self, hidden: Tensor) -> Tensor:
+        """`[..., C] -> [...]` from the sum of what source and candidate add to the hidden layer, which is used up."""
+        logit: Tensor = self.fc2(relu(hidden, inplace=True))
+        return logit.squeeze(-1)
+
+
+class NodeDecoder(nn.Module):
+    """Logit of a graph node's label: a perceptron C -> 80 -> 10 -> 1, with dropout after each hidden layer."""
+
+    def __init__(self, channels: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(channels, HIDDEN), nn.ReLU(), nn.Dropout(dropout),
+            nn.Linear(HIDDEN, NARROW), nn.ReLU(), nn.Dropout(dropout),
+            nn.Linear(NARROW, 1),
+        )  # fmt: skip
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """`[..., C] -> [...]`."""
+        logit: Tensor = self.layers(embedding)
+        return torch.squeeze(logit, -1)
