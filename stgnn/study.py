@@ -226,18 +226,23 @@ def _check_rows(rows: Sequence[str], runs: Sequence[Run], path: Path, key: str) 
 
 
 def _check_figure(figure: Settings, runs: Sequence[Run], path: Path, key: str) -> None:
-    """Only a figure of kind scaling measures something of one's choice, and only over several numbers of workers."""
-    scaling, workers = figure["kind"] == "scaling", {run.axes["workers"] for run in runs}
-    for word in ("metric", "split"):
+    """Only a figure of kind scaling measures something of one's choice, over several numbers of workers or datasets."""
+    scaling, against = figure["kind"] == "scaling", figure.get("against", "workers")
+    for word in ("metric", "split", "against", "datasets"):
         if word in figure and not scaling:
             raise InputError(path, f"{key}.{word}: a figure of kind {figure['kind']} has none", "remove it")
     if scaling and "metric" not in figure:
-        raise InputError(path, f"{key}: key 'metric' is missing", "name what to show against the workers")
-    if scaling and len(workers) < 2:
-        problem = f"{key}: every run has workers: {workers.pop()}, which shows no scaling"
-        raise InputError(path, problem, "list several numbers under `workers:`")
+        raise InputError(path, f"{key}: key 'metric' is missing", f"name what to show against the {against}")
+    for number, name in enumerate(figure.get("datasets", ())):
+        require_known(name, {run.axes["dataset"]: None for run in runs}, path, f"{key}.datasets[{number}]")
     if scaling:
         _check_measured(figure, runs, path, key)
+        axis = "workers" if against == "workers" else "dataset"
+        chosen = figure.get("datasets", [run.axes["dataset"] for run in runs])
+        found = {run.axes[axis] for run in runs if run.axes["dataset"] in chosen}
+        if len(found) < 2:
+            problem = f"{key}: every run has {axis}: {found.pop()}, which shows no scaling"
+            raise InputError(path, problem, f"list several under `{LISTS[axis]}:`")
 
 
 def _check_row(match: Settings, runs: Sequence[Run], path: Path, key: str) -> None:

@@ -2,7 +2,8 @@
 
 `traffic`: speeds on a road network whose graph matters, as a pandas `fixed` HDF5 frame, and the network twice, as an
 adjacency pickle and as a list of edges, of which a large one needs no nodes x nodes matrix;
-`chickenpox`: weekly counts in neighbouring counties, in the layout of chickenpox.json. Equal settings give equal bytes.
+`chickenpox`: weekly counts in neighbouring counties, in the layout of chickenpox.json; `watts-strogatz`: see
+`synthetic_graphs`. Equal settings give equal bytes.
 Nothing here is measured; errors on it say nothing about real traffic or disease.
 
 Axes: T entries, D entries of a day, N graph nodes, K neighbours, nearest first.
@@ -24,6 +25,7 @@ from stgnn.errors import InputError
 from stgnn.files import replacing, write_text
 from stgnn.graph.adjacency import gaussian_kernel
 from stgnn.raw.hdf5_writer import write_frame
+from stgnn.synthetic_graphs import WattsStrogatzSettings, write_watts_strogatz
 
 Array = NDArray[np.float64]
 
@@ -58,8 +60,9 @@ class ChickenpoxSettings:
 def write_synthetic(settings: Mapping[str, Any], folder: Path, names: Sequence[str] | None = None) -> None:
     """Write the raw files that `settings` describe into `folder`, each whole or not at all; only `names` if given.
 
-    `generator: traffic` knows speeds.h5, adj_mx.pkl and edges.csv, `generator: chickenpox` chickenpox.json; the other
-    keys are the fields of `TrafficSettings` and `ChickenpoxSettings`. A wrong key, value or name is an `InputError`.
+    `generator: traffic` knows speeds.h5, adj_mx.pkl and edges.csv, `chickenpox` chickenpox.json, `watts-strogatz`
+    watts_strogatz.json; the other keys are the fields of `TrafficSettings`, `ChickenpoxSettings` and
+    `WattsStrogatzSettings`. A wrong key, value or name is an `InputError`.
     """
     given = dict(settings)
     generator = given.pop("generator", None)
@@ -67,8 +70,12 @@ def write_synthetic(settings: Mapping[str, Any], folder: Path, names: Sequence[s
         files = _traffic_files(_checked(TrafficSettings, given))
     elif generator == "chickenpox":
         files = _chickenpox_files(_checked(ChickenpoxSettings, given))
+    elif generator == "watts-strogatz":
+        graphs = _checked(WattsStrogatzSettings, given)
+        files = {"watts_strogatz.json": partial(write_watts_strogatz, graphs)}
     else:
-        raise InputError("synthetic", f"`generator: {generator}`", "expected traffic or chickenpox")
+        problem = f"`generator: {generator}`"
+        raise InputError("synthetic", problem, "expected traffic, chickenpox or watts-strogatz")
     for name in files if names is None else names:
         if name not in files:
             problem = f"its generator writes {', '.join(files)}, not {name}"
@@ -76,7 +83,7 @@ def write_synthetic(settings: Mapping[str, Any], folder: Path, names: Sequence[s
         files[name](Path(folder) / name)
 
 
-Settings = TypeVar("Settings", TrafficSettings, ChickenpoxSettings)
+Settings = TypeVar("Settings", TrafficSettings, ChickenpoxSettings, WattsStrogatzSettings)
 
 
 def _checked(kind: type[Settings], given: dict[str, Any]) -> Settings:
@@ -96,7 +103,7 @@ def _checked(kind: type[Settings], given: dict[str, Any]) -> Settings:
 
 _BOUNDS = {
     "nodes": (2, 100_000), "entries": (2, 10**8), "seed": (0, 2**63 - 1), "missing": (0.0, 0.5),
-    "float64": (False, True),
+    "float64": (False, True), "edges": (2, 10_000), "rewired": (0.0, 1.0),
 }  # fmt: skip
 
 

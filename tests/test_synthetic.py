@@ -201,7 +201,7 @@ def test_no_part_of_a_file_is_left_by_a_failure(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({}, "`generator: None`; expected traffic or chickenpox"),
+        ({}, "`generator: None`; expected traffic, chickenpox or watts-strogatz"),
         ({"generator": "weather"}, "`generator: weather`"),
         ({"generator": "traffic", "node": 3}, "unknown key `node`; the nearest valid key is `nodes`"),
         ({"generator": "chickenpox", "missing": 0.1}, "unknown key `missing`"),

@@ -42,6 +42,7 @@ METRICS: dict[str, Metric] = {
     "best_epoch": Metric("Best epoch"),
     "preprocessing": Metric("Preprocessing", "s", "lower", cost=True),
     "training": Metric("Training", "s", "lower", cost=True),
+    "epoch_seconds": Metric("Time of an epoch", "s", "lower", cost=True),
     "total": Metric("Runtime", "s", "lower", cost=True),
     "windows_per_second": Metric("Throughput", "windows/s", "higher", cost=True),
     "max_system_mem": Metric("Peak memory", "MB", "lower", cost=True),
@@ -54,6 +55,9 @@ METRICS: dict[str, Metric] = {
     "compute_nodes": Metric("Compute nodes"),
     "signal_mb": Metric("Signal", "MB"),
     "windows_mb": Metric("Its windows, materialised", "MB"),
+    "graph_nodes": Metric("Graph nodes"),
+    "edges_per_node": Metric("Edges of a graph node"),
+    "node_inputs": Metric("Input values of a graph node"),
     "system_memory_total": Metric("Machine memory", "MB"),
     "gpu_memory_total": Metric("GPU memory", "MB"),
 }

@@ -38,7 +38,7 @@ SHOWN = {
     "memory": "Memory of each run's first worker from its start to its end, every seed a line",
     "horizon": "Test MAE at each forecast step: mean over the seeds, with a band from the least to the most",
     "bars": "Run time and peak private memory: mean over the seeds, with a whisker from least to most",
-    "scaling": "{measured} against the number of workers: mean over the seeds, with a band from the least to the most",
+    "scaling": "{measured} against {against}: mean over the seeds, with a band from the least to the most",
 }
 
 
@@ -111,7 +111,10 @@ def _figure(spec: Mapping[str, Any], folder: Path, results: Sequence[RunResult])
         raise InputError(path, "no such file", "plot the study's figures first") from None
     if "<svg" not in svg:
         raise InputError(path, "not an SVG figure", "plot the study's figures again")
-    shown = SHOWN[spec["kind"]].format(measured=metric_of(spec.get("metric", "")).label)
+    against = "the number of workers"
+    if spec.get("against", "workers") != "workers":
+        against = metric_of(spec["against"]).label.lower()
+    shown = SHOWN[spec["kind"]].format(measured=metric_of(spec.get("metric", "")).label, against=against)
     datasets = ", ".join(dict.fromkeys(result.dataset for result in results))
     models = ", ".join(dict.fromkeys(result.model for result in results))
     label = f"{shown}. Datasets: {datasets}. Models: {models}."

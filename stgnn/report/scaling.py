@@ -1,4 +1,4 @@
-"""Scaling figures: what a study measures against how many workers it gave each run."""
+"""Scaling figures: what a study measures against how many workers it gave each run, or how large its dataset is."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,31 +30,36 @@ IDEAL_LOOK: dict[str, Any] = {"color": MUTED, "linestyle": (0, (1, 2)), "linewid
 MOST_LABEL = 24  # characters that leave room for the unit beside a panel
 NARROW = 20.0  # largest by smallest value up to which a logarithmic axis needs more ticks than 1, 2, 5
 
-Lines = Mapping[tuple[str, str], pd.DataFrame]  # (model, batching) -> low, mean, high by number of workers
+Lines = Mapping[tuple[str, str], pd.DataFrame]  # (model, batching) -> low, mean, high by x
+WORKERS = "workers"  # what x is unless the figure says
 
 
 def draw_scaling(runs: Sequence[RunResult], spec: Mapping[str, Any]) -> Figure:
     """Draw a metric against the workers: a panel a dataset, a line each model and batching, a band over the seeds.
 
     `spec` names the metric, and the split of an error (test unless it says). Times and throughputs stand on
-    logarithmic axes beside what no loss at all would make of the first line's fewest workers.
+    logarithmic axes beside what no loss at all would make of the first line's fewest workers. `against` may name a size
+    of the datasets in the place of the workers: all `datasets` of `spec`, or of the study, then share one panel.
 
-    Raises InputError when all runs have equally many workers, or none recorded the metric.
+    Raises InputError when all runs have equally many workers or one size, or none recorded the metric or that size.
     """
     metric, split = spec["metric"], spec.get("split") or "test"
-    _require_several(runs, spec)
+    against = spec.get("against", WORKERS)
+    runs = [run for run in runs if run.dataset in spec.get("datasets", (run.dataset,))]
+    x = {run.run: _x_of(run, against, spec) for run in runs}
+    _require_several(set(x.values()), against, spec)
     values = {run.run: value_of(run, metric, split) for run in runs}
     if all(np.isnan(value) for value in values.values()):
         raise InputError(f"figure '{spec['name']}'", f"no run recorded '{metric}'", "choose another metric")
-    datasets = list(dict.fromkeys(run.dataset for run in runs))
-    figure, grid = panels(datasets)
+    together = _panels_of(runs, against)
+    figure, grid = panels(list(together))
     looks = _looks(runs)
-    power = IDEAL.get(metric_of(metric).unit)
-    for axes, dataset in zip(grid, datasets, strict=True):
-        chosen = [run for run in runs if run.dataset == dataset]
-        lines = _lines(chosen, values)
+    power = IDEAL.get(metric_of(metric).unit) if against == WORKERS else None
+    for axes, chosen in zip(grid, together.values(), strict=True):
+        lines = _lines(chosen, x, values)
         _draw(axes, lines, looks, power)
-        _scale(axes, sorted({run.workers for run in chosen}), power is not None, metric)
+        _scale(axes, sorted({x[run.run] for run in chosen}), metric)
+        axes.set_xlabel("Workers" if against == WORKERS else metric_of(against).label)
         axes.set_ylabel(_label(metric, split, chosen[0].units))
     entries = [(_name(key, runs), look) for key, look in looks.items()]
     add_legend(figure, [*entries, ("ideal", IDEAL_LOOK)] if power is not None else entries)
@@ -69,25 +74,42 @@ def value_of(run: RunResult, metric: str, split: str) -> float:
     return number(run.scores.get(metric)) if np.isnan(recorded) else recorded
 
 
-def _require_several(runs: Sequence[RunResult], spec: Mapping[str, Any]) -> None:
-    workers = {run.workers for run in runs}
-    if len(workers) < 2:
-        problem = f"all runs have {say_workers(*workers)}, which shows no scaling"
-        raise InputError(f"figure '{spec['name']}'", problem, "list several numbers under `workers:`")
+def _x_of(run: RunResult, against: str, spec: Mapping[str, Any]) -> float:
+    x = run.workers if against == WORKERS else run.stats.get(against, np.nan)
+    if np.isnan(x):
+        raise InputError(f"figure '{spec['name']}'", f"{run.label} recorded no '{against}'", "train it again")
+    return x
 
 
-def _lines(runs: Sequence[RunResult], values: Mapping[str, float]) -> Lines:
-    together: dict[tuple[str, str], dict[int, list[float]]] = {}
+def _require_several(found: set[float], against: str, spec: Mapping[str, Any]) -> None:
+    if len(found) > 1:
+        return
+    (only,) = found
+    if against == WORKERS:
+        same, todo = say_workers(int(only)), "list several numbers under `workers:`"
+    else:
+        same, todo = f"{metric_of(against).label.lower()}: {only:g}", "choose datasets of several sizes"
+    raise InputError(f"figure '{spec['name']}'", f"all runs have {same}, which shows no scaling", todo)
+
+
+def _panels_of(runs: Sequence[RunResult], against: str) -> dict[str, list[RunResult]]:
+    """The runs of each panel under its title: those on a dataset, or all where the datasets are what differs."""
+    together: dict[str, list[RunResult]] = {}
     for run in runs:
-        together.setdefault((run.line, run.batching), {}).setdefault(run.workers, []).append(values[run.run])
+        together.setdefault(run.dataset if against == WORKERS else "", []).append(run)
+    return together
+
+
+def _lines(runs: Sequence[RunResult], x: Mapping[str, float], values: Mapping[str, float]) -> Lines:
+    together: dict[tuple[str, str], dict[float, list[float]]] = {}
+    for run in runs:
+        together.setdefault((run.line, run.batching), {}).setdefault(x[run.run], []).append(values[run.run])
     lines = {}
-    for key, by_workers in together.items():
-        seeds = {
-            workers: [value for value in found if np.isfinite(value)] for workers, found in by_workers.items()
-        }
+    for key, by_place in together.items():
+        seeds = {place: [value for value in found if np.isfinite(value)] for place, found in by_place.items()}
         rows = {
-            workers: (min(found), float(np.mean(found)), max(found))
-            for workers, found in sorted(seeds.items())
+            place: (min(found), float(np.mean(found)), max(found))
+            for place, found in sorted(seeds.items())
             if found
         }
         lines[key] = pd.DataFrame.from_dict(rows, orient="index", columns=["low", "mean", "high"])
@@ -118,12 +140,12 @@ def _draw_ideal(axes: Axes, lines: Lines, power: float) -> None:
     axes.plot(x, base["mean"][start] * (x / start) ** power, zorder=1, **IDEAL_LOOK)
 
 
-def _scale(axes: Axes, workers: Sequence[int], logarithmic: bool, metric: str) -> None:
+def _scale(axes: Axes, places: Sequence[float], metric: str) -> None:
+    logarithmic = metric_of(metric).unit in IDEAL
     axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_locator(FixedLocator(list(map(float, workers))))
+    axes.xaxis.set_major_locator(FixedLocator(list(places)))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_xlabel("Workers")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     drawn = [value for line in axes.lines for value in np.asarray(line.get_ydata())]
     if logarithmic and drawn and min(drawn) > 0:
         narrow = max(drawn) / min(drawn) < NARROW

@@ -97,8 +97,15 @@ class Forecasting(Task):
 
     @property
     def sizes(self) -> dict[str, float]:
-        """MB (float32) of the signal, and of all its input and target windows were they copied out of it."""
+        """MB (float32) of the signal, and of all its windows were they copied out of it. Sizes of the input."""
         store, windows = self.setup.store, self.setup.windows
         counts = (len(part) for part in (windows.train, windows.validation, windows.test))
         signal, entries = store.nbytes / 2**20, sum(counts) * windows.length
-        return {"signal_mb": signal, "windows_mb": signal * entries / store.shape[0]}
+        graphs = 1 if store.edge_ptr is None else store.shape[0]
+        return {
+            "signal_mb": signal,
+            "windows_mb": signal * entries / store.shape[0],
+            "graph_nodes": store.shape[1],
+            "edges_per_node": len(store.edge_weight) / graphs / store.shape[1],
+            "node_inputs": windows.input_len * self.setup.model_input.num_channels,
+        }

@@ -60,6 +60,7 @@ def _stats(
         "max_private_mem": most.private,
         "max_shared_mem": most.shared,
         "epochs": progress.epoch,
+        "epoch_seconds": progress.training_seconds / progress.epoch,
         f"{task.samples}_per_second": progress.samples_seen / stepping if stepping else "",
         "device": str(task.device),
         **_exchanged(progress, peaks),

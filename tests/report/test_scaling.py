@@ -1,6 +1,7 @@
 """Scaling figures, and what becomes of other figures, tables and findings when a study has several worker counts."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -205,3 +206,41 @@ def test_models_are_ranked_at_each_number_of_workers(make_frame: MakeFrame) -> N
     first, second = _texts(make_frame(*maes(1.0, 2.0), by_workers={8: maes(3.0, 1.5)}))
     assert first.startswith("a, 1 worker: x has the lowest test MAE, 1.0050 ± 0.0071 mph, 50 % below y")
     assert second.startswith("a, 8 workers: y has the lowest test MAE, 1.5050 ± 0.0071 mph, 50 % below x")
+
+
+def _draw_sizes(make_run: MakeRun, **spec: Any) -> Figure:
+    """A run of each regime and two seeds on datasets of 64, 256 and 128 graph nodes."""
+    (run,) = read_runs([make_run()])
+    runs = [
+        replace(
+            run, dataset=f"of-{nodes}", regime=regime, seed=seed, run=f"{nodes}-{regime}-{seed}",
+            stats={"graph_nodes": nodes, "total": slow * nodes + seed},
+        )
+        for nodes in (64, 256, 128)
+        for regime, slow in (("incremental", 3.0), ("cumulative", 1.0))
+        for seed in (0, 2)
+    ]  # fmt: skip
+    return make_figure(runs, {"name": "f", "kind": "scaling", "metric": "total", **spec})
+
+
+def test_against_a_size_all_datasets_share_a_panel_without_an_ideal(make_run: MakeRun) -> None:
+    (axes,) = _draw_sizes(make_run, against="graph_nodes").axes
+    incremental, cumulative = axes.lines
+    assert axes.get_xlabel() == "Graph nodes" and axes.get_title() == ""
+    assert list(incremental.get_xdata()) == [64, 128, 256]
+    assert list(incremental.get_ydata()) == [193, 385, 769] and list(cumulative.get_ydata()) == [65, 129, 257]
+
+
+def test_a_scaling_figure_is_drawn_of_the_datasets_it_names(make_run: MakeRun) -> None:
+    (axes,) = _draw_sizes(make_run, against="graph_nodes", datasets=["of-64", "of-256"]).axes
+    assert list(axes.lines[0].get_xdata()) == [64, 256]
+
+
+def test_one_size_shows_no_scaling(make_run: MakeRun) -> None:
+    with pytest.raises(InputError, match="all runs have graph nodes: 64, which shows no scaling"):
+        _draw_sizes(make_run, against="graph_nodes", datasets=["of-64"])
+
+
+def test_a_size_that_a_run_did_not_record_is_named(make_run: MakeRun) -> None:
+    with pytest.raises(InputError, match="recorded no 'edges_per_node'"):
+        _draw_sizes(make_run, against="edges_per_node")

@@ -22,6 +22,7 @@ def test_sizes_are_those_of_the_arrays(small_store: SignalStore, tmp_path: Path,
     with (tmp_path / "run" / "stats.csv").open() as file:
         (stats,) = csv.DictReader(file)
     assert float(stats["signal_mb"]) == small_store.rows(0, 420).nbytes / MB
+    assert [float(stats[name]) for name in ("graph_nodes", "edges_per_node", "node_inputs")] == [3, 1, 4 * 2]
     windows = split_windows(420, 4, 3, (0.7, 0.1, 0.2))
     copied = MaterialisedPlacement(small_store, windows)
     arrays = [each for each in vars(copied).values() if isinstance(each, np.ndarray)]
