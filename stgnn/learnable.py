@@ -1,8 +1,8 @@
 """Event streams made to be learned from, whose best possible average precision is known in closed form.
 
 They tell parts of a model apart: `community` can be learned by looking at recent events alone, `reveal` only by
-remembering, `sticky` by looking at the last event. The best score is that of Bayes' rule against one uniform negative
-an event; how far a model stays below is its own doing.
+remembering, `sticky` by looking at the last event. The best score is that of Bayes' rule against one other destination
+an event, drawn uniformly; how far a model stays below is its own doing.
 
 Axes: E events, F edge features.
 """
@@ -27,7 +27,7 @@ class LearnableStream:
     src: NDArray[np.int64]  # [E]
     dst: NDArray[np.int64]  # [E]
     feature: NDArray[np.float32]  # [E, F]
-    best_ap: float  # against one uniform negative an event
+    best_ap: float  # against one other destination an event, drawn uniformly
 
     @property
     def t(self) -> NDArray[np.int64]:
@@ -84,13 +84,13 @@ def sticky(num_events: int = 20_000, seed: int = 0, repeat: float = 0.8) -> Lear
 
 
 def community_ap() -> float:
-    """The best average precision on `community` and `reveal`, ties broken at random: 0.7874.
+    """The best average precision on `community` and `reveal`, ties broken at random: 0.7920.
 
-    Of the events a share p' lies inside the own community, of uniform negatives 1 / C. Those are ranked first, and the
-    precision among the others is integrated over their share.
+    Of the events a share p' lies inside the source's community, of the negatives about 1 / C: one item less where the
+    event itself lies inside. Those are ranked first, and the precision among the others is integrated over their share.
     """
-    chance = 1 / COMMUNITIES
-    inside = OWN + (1 - OWN) * chance
+    inside = OWN + (1 - OWN) / COMMUNITIES
+    chance = (ITEMS / COMMUNITIES - inside) / (ITEMS - 1)
     b, c = 1 - inside, inside + chance
     d = b + 1 - chance
     others = b / d + (inside - b * c / d) / d * math.log((c + d) / c)
