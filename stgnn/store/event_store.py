@@ -4,16 +4,21 @@ Axes: E events, N graph nodes, D destinations, F edge features, V node features,
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import zarr
 from numpy.typing import ArrayLike, NDArray
 
-from stgnn.store.negatives import KINDS, NegativeSampler
-from stgnn.store.split import TRAIN, Protocol, Split, split_events
-from stgnn.store.temporal_csr import BLOCK, Allocate, TemporalCSR, build_temporal_csr, in_memory
+from stgnn.errors import InputError
+from stgnn.store.derive import derive
+from stgnn.store.negatives import KINDS
+from stgnn.store.opening import opening
+from stgnn.store.rows import map_rows
+from stgnn.store.split import Protocol
+from stgnn.store.temporal_csr import TemporalCSR
 
 
 @dataclass(frozen=True)
@@ -52,53 +57,69 @@ class EventStore:
         """E."""
         return len(self.t)
 
+    @property
+    def node(self) -> tuple[str, ...]:
+        """The raw ids as text, N of them: read when asked for. In memory they are the numbers."""
+        if self.path is None:
+            return tuple(map(str, range(self.num_nodes)))
+        with opening(self.path):
+            return _text(self.path, "node")
 
-@dataclass(frozen=True)
-class Derived:
-    """What follows from a stream and its protocol."""
-
-    split: Split
-    destination: NDArray[np.int32]
-    train_destination: NDArray[np.int32]
-    graph: TemporalCSR
-    train_graph: TemporalCSR
-    negatives: Mapping[str, NDArray[np.int32]]
-    described: dict[str, dict[str, Any]]  # kind of negatives -> hash and shares
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.path is not None:
+            # A map of memory cannot be pickled; its file can be opened again.
+            return open_event_store, (self.path,)
+        return EventStore, tuple(getattr(self, field.name) for field in fields(self))
 
 
-def derive(
-    src: NDArray[np.int32],
-    dst: NDArray[np.int32],
-    t: NDArray[np.int64],
-    num_nodes: int,
-    protocol: Protocol,
-    *,
-    allocate: Allocate = in_memory,
-    scratch: Allocate = in_memory,
-) -> Derived:
-    """Split a stream in time order, build its temporal CSRs and draw its negatives.
+def open_event_store(path: str | Path) -> EventStore:
+    """Open the store of events at `path` (`<dataset>.zarr`); all that is as long as the stream is mapped.
 
-    `allocate` makes the arrays that stay, under the names they have in a store, `scratch` those that do not.
+    Raises `InputError` if it was never finished, holds no events, is damaged or cannot be mapped.
     """
-    split = split_events(src, dst, t, num_nodes, protocol, allocate=allocate)
-    graph = build_temporal_csr(src, dst, None, num_nodes, allocate=_under("graph", allocate))
-    train = split.role == TRAIN
-    train_graph = build_temporal_csr(src, dst, train, num_nodes, allocate=_under("train_graph", allocate))
-    destination, train_destination = _destinations(dst, split, num_nodes)
-    sampler = NegativeSampler(src, dst, t, destination, num_nodes, split, protocol, allocate=scratch)
-    drawn = {kind: sampler.draw(kind, allocate=_under("negative", allocate)) for kind in KINDS}
-    return Derived(
-        split,
-        destination,
-        train_destination,
-        graph,
-        train_graph,
-        {kind: negatives.destination for kind, negatives in drawn.items()},
-        {
-            kind: {"sha256": each.sha256, "fallback": each.fallback, "unavoidable": each.unavoidable}
-            for kind, each in drawn.items()
-        },
+    path = Path(path)
+    with opening(path) as manifest:
+        attributes = dict(zarr.open_group(path, mode="r").attrs)
+        if attributes.get("kind") != "events":
+            raise InputError(path, "holds a signal, not events", "name a dataset whose kind is events")
+        return _read(path, manifest, attributes)
+
+
+def _read(path: Path, manifest: Mapping[str, Any], attributes: dict[str, Any]) -> EventStore:
+    text = ("node", "feature")
+    rows = {name: map_rows(path, name) for name in manifest["arrays"] if name not in text}
+    return EventStore(
+        src=rows["src"],
+        dst=rows["dst"],
+        t=rows["t"],
+        label=rows.get("label"),
+        edge_feature=rows.get("edge_feature"),
+        node_feature=rows.get("node_feature"),
+        destination=rows["destination"],
+        train_destination=rows["train_destination"],
+        role=rows["role"],
+        new_node=rows["new_node"],
+        graph=_graph(rows, "graph"),
+        train_graph=_graph(rows, "train_graph"),
+        negatives={kind: rows[f"negative_{kind}"] for kind in KINDS},
+        bipartite=bool(attributes["bipartite"]),
+        num_nodes=int(attributes["num_nodes"]),
+        time_unit=str(attributes["time_unit"]),
+        feature=_text(path, "feature") if "feature" in manifest["arrays"] else (),
+        path=path,
+        digest=manifest["digest"],
+        attributes=attributes,
     )
+
+
+def _text(path: Path, name: str) -> tuple[str, ...]:
+    array = zarr.open_group(path, mode="r")[name]
+    assert isinstance(array, zarr.Array)
+    return tuple(map(str, np.asarray(array[:])))
+
+
+def _graph(rows: Mapping[str, NDArray[Any]], name: str) -> TemporalCSR:
+    return TemporalCSR(*(rows[f"{name}_{part}"] for part in ("indptr", "neighbour", "key")))
 
 
 def events_in_memory(
@@ -141,24 +162,7 @@ def events_in_memory(
         new_node=derived.split.new_node,
         graph=derived.graph,
         train_graph=derived.train_graph,
-        negatives=derived.negatives,
+        negatives={kind: drawn.destination for kind, drawn in derived.drawn.items()},
         bipartite=bipartite,
         num_nodes=num_nodes,
     )
-
-
-def _destinations(
-    dst: NDArray[np.int32], split: Split, num_nodes: int
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """All destinations, and those of training events, sorted."""
-    seen, trained = np.zeros(num_nodes, dtype=np.bool_), np.zeros(num_nodes, dtype=np.bool_)
-    seen[dst] = True
-    for first in range(0, split.first_validation, BLOCK):
-        block = slice(first, min(first + BLOCK, split.first_validation))
-        trained[dst[block][split.role[block] == TRAIN]] = True
-    return np.flatnonzero(seen).astype(np.int32), np.flatnonzero(trained).astype(np.int32)
-
-
-def _under(prefix: str, allocate: Allocate) -> Allocate:
-    """Allocate with `prefix_` in front of every name."""
-    return lambda name, length, dtype: allocate(f"{prefix}_{name}", length, dtype)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 SHARD_BYTES = 256 * 2**20
 DEFAULT_CHUNK_ROWS = 256
+CHUNK_BYTES = 16 * 2**20
 MISSING = np.uint64(2**64 - 1)  # marks a chunk that the shard does not hold
 
 
@@ -72,6 +73,16 @@ def choose_layout(time: NDArray[Any], row_bytes: int, shard_bytes: int = SHARD_B
     num_chunks = -(-num_rows // chunk_rows)
     chunks_per_shard = min(max(1, shard_bytes // (chunk_rows * row_bytes)), num_chunks)
     return Layout(num_rows, row_bytes, chunk_rows, chunk_rows * chunks_per_shard)
+
+
+def one_shard(num_rows: int, row_bytes: int, widest: int) -> Layout:
+    """Cut rows into equal chunks in a single shard, a row of `widest` bytes making chunks of about `CHUNK_BYTES`.
+
+    Arrays along the same axis that are given the same `widest` are cut alike.
+    """
+    num_chunks = max(1, -(-num_rows * widest // CHUNK_BYTES))
+    chunk_rows = max(1, -(-num_rows // num_chunks))
+    return Layout(num_rows, row_bytes, chunk_rows, chunk_rows * max(1, -(-num_rows // chunk_rows)))
 
 
 def _entries_per_day(time: NDArray[Any]) -> int | None:

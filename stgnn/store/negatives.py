@@ -15,20 +15,19 @@ in a block, X distinct (pair, destination) that happened.
 """
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stgnn.hashing import below, keyed, mix_words
-from stgnn.store.sorting import sort_distinct, stable_order
-from stgnn.store.split import TRAIN, Protocol, Split
-from stgnn.store.temporal_csr import BLOCK, Allocate, in_memory
+from stgnn.store.pairs import LaterPairs, find
+from stgnn.store.split import Protocol
+from stgnn.store.temporal_csr import Allocate, in_memory
+from stgnn.store.tie_blocks import begins_time, tie_blocks
 
 Ints = NDArray[np.int64]
 KINDS = ("random", "historical", "inductive")
-EVENTS_AT_ONCE = 2**16
 
 
 @dataclass(frozen=True)
@@ -85,26 +84,27 @@ class NegativeSampler:
         t: NDArray[np.int64],
         destination: NDArray[np.int32],
         num_nodes: int,
-        split: Split,
+        first_evaluated: int,
+        trained: Ints,
+        later: LaterPairs,
         protocol: Protocol,
-        *,
-        allocate: Allocate = in_memory,
     ) -> None:
+        """`trained` is what `trained_pairs` returns for the stream, `later` what `later_pairs` does."""
         self._src, self._dst, self._t, self._destination = src, dst, t, destination
         self._num_nodes, self._stride = num_nodes, len(src) + 1
-        self._first, self._protocol = split.first_validation, protocol
-        self._trained = self._trained_pairs(split, allocate)
-        self._later, self._later_met = self._later_pairs(allocate)
+        self._first, self._protocol = first_evaluated, protocol
+        self._trained, self._later = trained, later
 
     def draw(self, kind: str, *, allocate: Allocate = in_memory) -> Negatives:
         """Draw the negatives of one of `KINDS` for every evaluated event."""
         count = self._protocol.negatives
-        out = allocate(kind, (len(self._src) - self._first) * count, np.int32).reshape(-1, count)
+        out = allocate(kind, (len(self._src) - self._first, count), np.int32)
         fallback = unavoidable = 0
         hasher = hashlib.sha256()
-        for block in self._blocks():
+        for first, last in tie_blocks(self._t, self._first):
+            block = self._block(np.arange(first, last))
             drawn_RQ, random_R, happened_R = self._draw_block(kind, block)
-            rows = out[block.event[0] - self._first : block.event[-1] + 1 - self._first]
+            rows = out[first - self._first : last - self._first]
             rows[:] = drawn_RQ
             hasher.update(np.ascontiguousarray(rows, dtype="<i4").data)
             fallback += int(random_R.sum())
@@ -127,7 +127,7 @@ class NegativeSampler:
         if kind == "historical":
             drawn_RQ[found_R] = self._trained[place_RQ] % self._num_nodes
         else:
-            drawn_RQ[found_R] = self._dst[self._later_met[place_RQ] % self._stride]
+            drawn_RQ[found_R] = self._dst[self._later.met[place_RQ] % self._stride]
         return drawn_RQ, ~found_R, happened_R & ~found_R
 
     def _draw_random(self, block: _Block, word_RQ: Ints) -> tuple[Ints, NDArray[np.bool_]]:
@@ -149,77 +149,26 @@ class NegativeSampler:
         first_P = np.searchsorted(self._trained, block.src * self._num_nodes)
         size_P = np.searchsorted(self._trained, (block.src + 1) * self._num_nodes) - first_P
         key_X = block.src[block.met_pair] * self._num_nodes + block.met
-        place_X, found_X = _find(self._trained, key_X)
+        place_X, found_X = find(self._trained, key_X)
         pair_X = block.met_pair[found_X]
         return _Pool(first_P, size_P, pair_X, place_X[found_X] - first_P[pair_X])
 
     def _inductive(self, block: _Block) -> _Pool:
         """Ranges of the later pairs, which are sorted by source and by the event that first made them."""
-        first_P = np.searchsorted(self._later_met, block.src * self._stride)
-        size_P = np.searchsorted(self._later_met, block.src * self._stride + block.cut) - first_P
+        first_P = np.searchsorted(self._later.met, block.src * self._stride)
+        size_P = np.searchsorted(self._later.met, block.src * self._stride + block.cut) - first_P
         key_X = block.src[block.met_pair] * self._num_nodes + block.met
-        number_X, found_X = _find(self._later[0], key_X)
+        number_X, found_X = find(self._later.pair, key_X)
         pair_X = block.met_pair[found_X]
-        met_X = block.src[pair_X] * self._stride + self._later[1][number_X[found_X]]
-        place_X = np.searchsorted(self._later_met, met_X) - first_P[pair_X]
+        met_X = block.src[pair_X] * self._stride + self._later.event[number_X[found_X]]
+        place_X = np.searchsorted(self._later.met, met_X) - first_P[pair_X]
         earlier_X = place_X < size_P[pair_X]
         pair_X, place_X = pair_X[earlier_X], place_X[earlier_X]
         order_X = np.lexsort((place_X, pair_X))
         return _Pool(first_P, size_P, pair_X[order_X], place_X[order_X])
 
-    def _trained_pairs(self, split: Split, allocate: Allocate) -> Ints:
-        """`src * N + dst` of every training event, sorted, each once."""
-        pairs, place = allocate("trained", split.first_validation, np.int64), 0
-        for first in range(0, split.first_validation, BLOCK):
-            last = min(first + BLOCK, split.first_validation)
-            chosen = first + np.flatnonzero(split.role[first:last] == TRAIN)
-            pairs[place : place + len(chosen)] = self._pairs(chosen)
-            place += len(chosen)
-        return sort_distinct(pairs[:place])
-
-    def _later_pairs(self, allocate: Allocate) -> tuple[tuple[Ints, Ints], Ints]:
-        """The pairs met after training and never in it: (sorted pairs, event of each), and `src * (E + 1) + event`."""
-        pairs = allocate("later", len(self._src) - self._first, np.int64)
-        for first in range(0, len(pairs), BLOCK):
-            last = min(first + BLOCK, len(pairs))
-            pairs[first:last] = self._pairs(np.arange(self._first + first, self._first + last))
-        order = stable_order(pairs, allocate)
-        kept = 0
-        event = allocate("later_event", len(pairs), np.int64)
-        before = -1
-        for first in range(0, len(order), BLOCK):
-            block = order[first : first + BLOCK]
-            key = pairs[block]
-            new = np.diff(key, prepend=before) != 0
-            before = key[-1]
-            new &= ~_find(self._trained, key)[1]
-            chosen = block[new] + self._first
-            event[kept : kept + len(chosen)] = chosen
-            kept += len(chosen)
-        event = event[:kept]
-        sorted_pairs, met = allocate("later_pair", kept, np.int64), allocate("later_met", kept, np.int64)
-        for first in range(0, kept, BLOCK):
-            block = event[first : first + BLOCK]
-            sorted_pairs[first : first + BLOCK] = self._pairs(block)
-            met[first : first + BLOCK] = self._src[block].astype(np.int64) * self._stride + block
-        met.sort()
-        return (sorted_pairs, event), met
-
-    def _pairs(self, event: Ints) -> Ints:
-        return self._src[event].astype(np.int64) * self._num_nodes + self._dst[event]
-
-    def _blocks(self) -> Iterator[_Block]:
-        """Blocks of about `EVENTS_AT_ONCE` evaluated events, each ending where a time does."""
-        first, num_events = self._first, len(self._src)
-        while first < num_events:
-            last = min(first + EVENTS_AT_ONCE, num_events)
-            last = int(np.searchsorted(self._t, self._t[last - 1], side="right"))
-            yield self._block(np.arange(first, last))
-            first = last
-
     def _block(self, event: Ints) -> _Block:
-        time = self._t[event[0] : event[-1] + 1]
-        begins = np.diff(time, prepend=time[0] - 1) != 0
+        begins = begins_time(self._t[event])
         group = np.cumsum(begins) - 1
         sources, source = np.unique(self._src[event], return_inverse=True)
         pairs, pair = np.unique(group * len(sources) + source, return_inverse=True)
@@ -227,12 +176,3 @@ class NegativeSampler:
         met_pair, met_dst = np.divmod(met, self._num_nodes)
         cut = event[begins][pairs // len(sources)]
         return _Block(event, pair, sources[pairs % len(sources)].astype(np.int64), cut, met_pair, met_dst)
-
-
-def _find(sorted_values: Ints, values: Ints) -> tuple[Ints, NDArray[np.bool_]]:
-    """Where each value would stand among the sorted ones, and whether it is there."""
-    place = np.searchsorted(sorted_values, values)
-    found = np.zeros(len(values), dtype=np.bool_)
-    inside = place < len(sorted_values)
-    found[inside] = sorted_values[place[inside]] == values[inside]
-    return place, found

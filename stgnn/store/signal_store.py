@@ -3,7 +3,6 @@
 Axes: T entries, N graph nodes, F features, E edges, K chunks.
 """
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from stgnn.errors import InputError
-from stgnn.store.manifest import check_sizes, read_manifest
 from stgnn.store.mapped import MappedSignal, map_signal
+from stgnn.store.opening import opening
 from stgnn.store.statistics import Sums
 
 
@@ -68,18 +66,8 @@ def open_store(path: str | Path) -> SignalStore:
     Raises `InputError` if it was never finished or its signal cannot be mapped.
     """
     path = Path(path)
-    manifest = read_manifest(path)
-    check_sizes(path, manifest)
-    try:
-        with warnings.catch_warnings():
-            # Snakemake marks folder outputs with a file of its own.
-            warnings.filterwarnings("ignore", message=r".*\.snakemake_timestamp")
-            return _read(path, manifest["digest"])
-    except InputError:
-        raise
-    except Exception as error:  # zarr, its codecs and JSON raise many kinds for damaged bytes
-        todo = "ingest the dataset again"
-        raise InputError(path, f"damaged ({type(error).__name__}: {_first_line(error)})", todo) from error
+    with opening(path) as manifest:
+        return _read(path, manifest["digest"])
 
 
 def _read(path: Path, digest: str) -> SignalStore:
@@ -106,7 +94,3 @@ def _read(path: Path, digest: str) -> SignalStore:
         block_sums=Sums(*(arrays[f"block_{name}"] for name in ("count", "null_count", "sum", "sumsq"))),
         attributes=attributes,
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0]

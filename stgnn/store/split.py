@@ -82,6 +82,15 @@ def split_events(
     return Split(role, ~trained, first_validation, first_test)
 
 
+def require_parts(split: Split, protocol: Protocol, name: str) -> None:
+    """Raise `InputError` where training, validation or test of the stream `name` has no events."""
+    if not split.first_validation < split.first_test < len(split.role):
+        problem = f"its {len(split.role)} events cannot be split {list(protocol.split)} by time"
+        raise InputError(name, problem, "choose another `split`, or a stream of more times")
+    if split.new_node.all():
+        raise InputError(name, "every training event touches a new node", "lower `new_nodes`")
+
+
 def _quantile_end(t: NDArray[np.int64], share: float) -> int:
     """The first event after the quantile of sorted times (numpy's `linear`), without rounding times to floats.
 

@@ -16,8 +16,9 @@ from numpy.typing import DTypeLike, NDArray
 
 BLOCK = 2**20  # events or half-edges that are looked at together: 8 MB of keys
 
-Allocate = Callable[[str, int, DTypeLike], NDArray[Any]]
-"""Makes an array of so many items under a name: in memory, or mapped from a file that is kept."""
+Shape = int | tuple[int, ...]
+Allocate = Callable[[str, Shape, DTypeLike], NDArray[Any]]
+"""Makes an array of a shape under a name: in memory, or mapped from a file that is kept."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,9 @@ class TemporalCSR:
     key: NDArray[np.int64]  # [H] node * (E + 1) + event, strictly increasing but for self-loops
 
 
-def in_memory(name: str, length: int, dtype: DTypeLike) -> NDArray[Any]:
+def in_memory(name: str, shape: Shape, dtype: DTypeLike) -> NDArray[Any]:
     """Allocate an array of ordinary memory; its name is forgotten."""
-    return np.empty(length, dtype)
+    return np.empty(shape, dtype)
 
 
 def build_temporal_csr(

@@ -1,0 +1,52 @@
+"""A stream cut into blocks that never part events of the same time, and what is counted in them.
+
+Axes: E events, R events of a block.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+EVENTS_AT_ONCE = 2**16
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """How often a stream repeats itself."""
+
+    ties: int  # events at the time of the one before
+    duplicates: int  # events with source, destination and time of an earlier one
+    self_loops: int  # events from a node to itself
+
+
+def tie_blocks(t: NDArray[np.int64], first: int = 0) -> Iterator[tuple[int, int]]:
+    """Yield (first, last) of blocks of about `EVENTS_AT_ONCE` events from `first` on, each ending where a time does."""
+    while first < len(t):
+        last = min(first + EVENTS_AT_ONCE, len(t))
+        last = int(np.searchsorted(t, t[last - 1], side="right"))
+        yield first, last
+        first = last
+
+
+def begins_time(t_R: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Mark the first event of each time in a block of whole times."""
+    begins = np.ones(len(t_R), dtype=np.bool_)
+    np.not_equal(t_R[1:], t_R[:-1], out=begins[1:])
+    return begins
+
+
+def count_repeats(src: NDArray[np.int32], dst: NDArray[np.int32], t: NDArray[np.int64]) -> Repeats:
+    """Count ties, duplicates and self-loops of a stream [E] in time order."""
+    ties = duplicates = self_loops = 0
+    for first, last in tie_blocks(t):
+        begins = begins_time(t[first:last])
+        src_R, dst_R, time_R = src[first:last], dst[first:last], np.cumsum(begins)
+        order = np.lexsort((dst_R, src_R, time_R))
+        columns = (column[order] for column in (time_R, src_R, dst_R))
+        same = np.logical_and.reduce([column[1:] == column[:-1] for column in columns])
+        ties += int(len(begins) - begins.sum())
+        duplicates += int(np.count_nonzero(same))
+        self_loops += int(np.count_nonzero(src_R == dst_R))
+    return Repeats(ties, duplicates, self_loops)
