@@ -242,7 +242,8 @@ def _check_figure(figure: Settings, runs: Sequence[Run], path: Path, key: str) -
         found = {run.axes[axis] for run in runs if run.axes["dataset"] in chosen}
         if len(found) < 2:
             problem = f"{key}: every run has {axis}: {found.pop()}, which shows no scaling"
-            raise InputError(path, problem, f"list several under `{LISTS[axis]}:`")
+            todo = "list several numbers under `workers:`" if axis == "workers" else "name several datasets"
+            raise InputError(path, problem, todo)
 
 
 def _check_row(match: Settings, runs: Sequence[Run], path: Path, key: str) -> None:

@@ -308,6 +308,16 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "figures[0].metric: a figure of kind curves has none; remove it",
     ),
     (
+        {"figures": [{"name": "f", "kind": "scaling", "metric": "total", "against": "graph_nodes",
+                      "datasets": ["city"]}]},
+        "figures[0]: every run has dataset: city, which shows no scaling; name several datasets",
+    ),
+    (
+        {"figures": [{"name": "f", "kind": "scaling", "metric": "total", "against": "graph_nodes",
+                      "datasets": ["cit"]}]},
+        "figures[0].datasets[0]: unknown \"cit\"; did you mean 'city'?",
+    ),
+    (
         {"batching": ["device-index"], "workers": [1, 2],
          "tables": [{"name": "t", "rows": ["dataset", "model", "workers"], "columns": [{"metric": "total"}]}],
          "figures": [{"name": "f", "kind": "scaling", "metric": "total", "split": "test"}]},
