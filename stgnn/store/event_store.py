@@ -79,13 +79,19 @@ def open_event_store(path: str | Path) -> EventStore:
     """
     path = Path(path)
     with opening(path) as manifest:
-        attributes = dict(zarr.open_group(path, mode="r").attrs)
-        if attributes.get("kind") != "events":
+        if not holds_events(path):
             raise InputError(path, "holds a signal, not events", "name a dataset whose kind is events")
-        return _read(path, manifest, attributes)
+        return _read(path, manifest)
 
 
-def _read(path: Path, manifest: Mapping[str, Any], attributes: dict[str, Any]) -> EventStore:
+def holds_events(path: str | Path) -> bool:
+    """Whether the finished store at `path` holds events and not a signal; `InputError` where there is none."""
+    with opening(Path(path)):
+        return zarr.open_group(path, mode="r").attrs.get("kind") == "events"
+
+
+def _read(path: Path, manifest: Mapping[str, Any]) -> EventStore:
+    attributes: dict[str, Any] = dict(zarr.open_group(path, mode="r").attrs)
     text = ("node", "feature")
     rows = {name: map_rows(path, name) for name in manifest["arrays"] if name not in text}
     return EventStore(

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from stgnn.store.event_store import holds_events, open_event_store
+from stgnn.store.inspect_events import Line, describe_events
 from stgnn.store.manifest import verify
 from stgnn.store.signal_store import SignalStore, open_store
 
@@ -19,15 +21,16 @@ def describe_store(path: Path, check: bool = False) -> str:
     """
     if check:
         verify(path)
-    store = open_store(path)
-    lines = [*_identity(store), *_signal(store), *_features(store), *_graph(store)]
+    lines = describe_events(open_event_store(path)) if holds_events(path) else _describe_signal(path)
     if check:
         lines.append(("checked", "every file matches the manifest"))
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
 
 
-Line = tuple[str, str]
+def _describe_signal(path: Path) -> list[Line]:
+    store = open_store(path)
+    return [*_identity(store), *_signal(store), *_features(store), *_graph(store)]
 
 
 def _identity(store: SignalStore) -> list[Line]:

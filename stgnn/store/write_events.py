@@ -176,6 +176,7 @@ def _described(events: Events, spool: Spool, protocol: Protocol, derived: Derive
         "out_of_order": spool.out_of_order,
         "sorted": "as given" if not spool.out_of_order else "by time, equal times as given",
         "protocol": asdict(protocol),
+        "random_numbers": "splitmix64 of (seed, kind, event, number)",
         "surprise_index": derived.surprise,
         "negatives": {
             kind: {"sha256": each.sha256, "fallback": each.fallback, "unavoidable": each.unavoidable}
