@@ -1,0 +1,82 @@
+"""Streams are split by time quantiles, equal times never apart, and new nodes are in no training event."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stgnn.errors import InputError
+from stgnn.store.split import HELD_OUT, TEST, TRAIN, VALIDATION, Protocol, Split, split_events
+from tests.streams import random_stream
+
+
+def split_of(
+    seed: int, num_events: int, times: int, protocol: Protocol = Protocol()
+) -> tuple[Split, np.ndarray]:  # noqa: B008
+    stream = random_stream(seed, num_events, times=times)
+    return split_events(stream.src, stream.dst, stream.t, stream.num_nodes, protocol), stream.t
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), num_events=st.integers(1, 60), times=st.integers(1, 40))
+def test_the_parts_are_those_of_the_time_quantiles(seed: int, num_events: int, times: int) -> None:
+    split, t = split_of(seed, num_events, times)
+    first, second = np.quantile(t, [0.70, 0.85])
+    np.testing.assert_array_equal(np.isin(split.role, [TRAIN, HELD_OUT]), t <= first)
+    np.testing.assert_array_equal(split.role == VALIDATION, (t > first) & (t <= second))
+    np.testing.assert_array_equal(split.role == TEST, t > second)
+    assert (split.first_validation, split.first_test) == ((t <= first).sum(), (t <= second).sum())
+
+
+def test_the_counts_of_a_stream_with_ties() -> None:
+    t = np.array(
+        [0, 1, 2, 3, 4, 5, 6, 6, 6, 7, 7, 8]
+    )  # the 0.70 quantile is 6.0 (place 7.7), the 0.85 one 7.0
+    zeros = np.zeros(12, np.int32)
+    split = split_events(zeros, zeros, t, 1, Protocol(new_nodes=0.0))
+    assert split.role.tolist() == [TRAIN] * 9 + [VALIDATION] * 2 + [TEST]
+
+
+def test_times_that_no_float_tells_apart_are_split_exactly() -> None:
+    late = 1_600_000_000_000_000_000
+    zeros = np.zeros(10, np.int32)
+    split = split_events(zeros, zeros, late + np.arange(10), 1, Protocol(new_nodes=0.0))
+    assert np.bincount(split.role).tolist() == [7, 1, 2]
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), num_events=st.integers(4, 60), share=st.sampled_from([0.0, 0.2, 0.5]))
+def test_new_nodes_are_those_of_no_training_event(seed: int, num_events: int, share: float) -> None:
+    stream = random_stream(seed, num_events, nodes=10, times=30)
+    split = split_events(stream.src, stream.dst, stream.t, 10, Protocol(new_nodes=share))
+    ends = np.stack([stream.src, stream.dst])
+    trained = np.unique(ends[:, split.role == TRAIN])
+    assert not split.new_node[trained].any() and split.new_node.sum() == 10 - len(trained)
+    early, late = ends[:, : split.first_validation], ends[:, split.first_validation :]
+    held_out = split.role[: split.first_validation] == HELD_OUT
+    # Only nodes that are met later are drawn; who met none but them in training is as new as they are.
+    new_and_late = np.intersect1d(late, np.flatnonzero(split.new_node))
+    np.testing.assert_array_equal(held_out, np.isin(early, new_and_late).any(axis=0))
+    if share == 0.0:
+        assert not held_out.any()
+
+
+def test_the_drawn_nodes_follow_from_the_seed() -> None:
+    protocols = [Protocol(seed=seed, new_nodes=0.3) for seed in (1, 1, 2)]
+    first, again, other = (split_of(0, 200, 100, protocol)[0].new_node for protocol in protocols)
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+    assert first.sum() == other.sum() == int(0.3 * 8)
+
+
+@pytest.mark.parametrize(
+    "wrong, problem",
+    [
+        ({"split": (0.7, 0.3, 0.0)}, "split"),
+        ({"split": (0.7, 0.2, 0.2)}, "split"),
+        ({"new_nodes": 1.0}, "new_nodes"),
+        ({"negatives": 0}, "negatives"),
+    ],
+)
+def test_a_protocol_that_cannot_be_followed_is_named(wrong: dict[str, object], problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        Protocol(**wrong)  # type: ignore[arg-type]
