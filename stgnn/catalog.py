@@ -22,7 +22,13 @@ _ROLES: dict[str, list[set[str]]] = {
     "traffic-hdf5": _NETWORK,
     "table": _NETWORK,
     "npy-pair": [{"archive"}, {"values", "adjacency"}],
+    "jodie-csv": [{"events"}],
+    "snap-text": [{"events"}],
+    "ml-pair": [{"events", "edge_features"}],
+    "tgb-zip": [{"archive"}],
+    "event-json-lines": [{"events"}],
 }
+EVENT_READERS = frozenset(("jodie-csv", "snap-text", "ml-pair", "tgb-zip", "event-json-lines"))
 
 _DATED = {"traffic-hdf5", "table"}  # readers of files that carry dates
 _DYNAMIC = {"england-covid-json", "twitter-tennis-json"}  # readers of a graph an entry
@@ -36,7 +42,7 @@ class RawFile:
     url: str | None  # https://..., file:///... for a file of the user's own, None where nobody serves it
     sha256: str | None
     size: int | None  # bytes
-    role: str  # values | adjacency | sensors | distances | locations | archive
+    role: str  # values | adjacency | sensors | distances | locations | events | edge_features | ... | archive
 
     @property
     def own(self) -> Path | None:
@@ -58,7 +64,7 @@ class Dataset:
     synthetic: Mapping[str, Any] | None
     frequency: str | None
     start: str | None
-    units: str
+    units: str  # of a signal's values; "" where the dataset is events
     null_value: float | None
     task: Mapping[str, Any]
     licence: str | None
@@ -133,7 +139,7 @@ def _dataset(name: str, entry: Mapping[str, Any], path: Path) -> Dataset:
         reader=entry["reader"],
         files=tuple(_raw_file(file, path) for file in entry["files"]),
         options=entry.get("options", {}),
-        units=entry["units"],
+        units=entry.get("units", ""),
         null_value=None if null_value is None else float(null_value),
         task=entry.get("task", {}),
         **{key: entry.get(key) for key in optional},
@@ -160,6 +166,7 @@ def _check_beyond_schema(name: str, entry: Mapping[str, Any], path: Path) -> Non
             raise InputError(path, f"{name}.files[{number}]: has both 'url' and 'path'", "keep one")
     if len(set(names)) < len(names):
         raise InputError(path, f"{name}.files: two files have the same name", "rename one")
+    _check_kind(name, entry, path)
     if not any(needed <= roles for needed in alternatives):
         wanted = " or ".join("+".join(sorted(needed, reverse=True)) for needed in alternatives)
         raise InputError(
@@ -173,3 +180,31 @@ def _check_beyond_schema(name: str, entry: Mapping[str, Any], path: Path) -> Non
         require_whole(split, path, f"{name}.task.split")
     if clock:
         require_known(clock, entry["options"].get("features", []), path, f"{name}.options.clock")
+
+
+def _check_kind(name: str, entry: Mapping[str, Any], path: Path) -> None:
+    """Raise `InputError` where kind and reader do not fit, or a dataset of events has what only signals have."""
+    reader, options = entry["reader"], entry.get("options", {})
+    kind = "events" if reader in EVENT_READERS else "signal"
+    if entry.get("kind", "signal") != kind:
+        raise InputError(
+            path, f"{name}: the reader '{reader}' does not read this kind", f"say `kind: {kind}`"
+        )
+    for key in ("frequency", "start", "units", "null_value") if kind == "events" else ():
+        if entry.get(key) is not None:
+            raise InputError(path, f"{name}: has '{key}', which events do not have", "remove it")
+    if columns := options.get("columns"):
+        _check_columns(columns, path, f"{name}.options.columns")
+    if kind == "events" and "split" in options:
+        require_whole(options["split"], path, f"{name}.options.split")
+
+
+def _check_columns(columns: list[str], path: Path, key: str) -> None:
+    for needed in ("src", "dst", "time"):
+        if columns.count(needed) != 1:
+            raise InputError(path, f"{key}: {columns.count(needed)} columns are '{needed}'", "name it once")
+    for column in columns:
+        if column != "-" and columns.count(column) > 1:
+            raise InputError(path, f"{key}: '{column}' is listed twice", "list it once")
+    if "..." in columns[:-1]:
+        raise InputError(path, f"{key}: '...' stands before the end", "put it last")

@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from stgnn.errors import InputError
 
 if TYPE_CHECKING:
     from stgnn.catalog import Dataset
+    from stgnn.store.split import Protocol
     from stgnn.study import Study
 
 
@@ -55,12 +57,28 @@ def _retrieve(options: argparse.Namespace) -> None:
 
 def _ingest(options: argparse.Namespace) -> None:
     from stgnn.raw import read
+    from stgnn.raw.events import Events
     from stgnn.store.write import write_store
+    from stgnn.store.write_events import write_events
 
     dataset = _dataset(options)
     store = options.store or Path("data/stores") / f"{dataset.name}.zarr"
-    write_store(read(dataset, options.raw / dataset.name), store)
+    found = read(dataset, options.raw / dataset.name)
+    if isinstance(found, Events):
+        write_events(found, store, _protocol(dataset))
+    else:
+        write_store(found, store)
     print(store)
+
+
+def _protocol(dataset: "Dataset") -> "Protocol":
+    """How the dataset's events are split, and what is drawn beside them: as its options say, or as usual."""
+    from stgnn.store.split import Protocol
+
+    said = {
+        field.name: dataset.options[field.name] for field in fields(Protocol) if field.name in dataset.options
+    }
+    return Protocol(**said | ({"split": tuple(said["split"])} if "split" in said else {}))
 
 
 def _dataset(options: argparse.Namespace) -> "Dataset":

@@ -74,12 +74,15 @@ def run_fingerprint(settings: Mapping[str, Any]) -> str:
 
 def ingest_fingerprint(reader: str) -> str:
     """Return the fingerprint of the code that makes a store: checks, the dataset's reader, of all, and the writer."""
-    own = _bound_in_dict("stgnn.raw", "READERS", reader)
-    return fingerprint("stgnn.raw.checked", own, "stgnn.store.write")
+    for table, writer in (("READERS", "stgnn.store.write"), ("EVENT_READERS", "stgnn.store.write_events")):
+        own = _bound_in_dict("stgnn.raw", table, reader)
+        if own:
+            return fingerprint("stgnn.raw.checked", own, writer)
+    raise InputError("stgnn.raw", f"no reader {reader!r}")
 
 
-def _bound_in_dict(module: str, table: str, key: str) -> str:
-    """Return the module that `module` imports the value of `table[key]` from, or `module` itself."""
+def _bound_in_dict(module: str, table: str, key: str) -> str | None:
+    """Return the module that `module` imports the value of `table[key]` from; None where there is no such key."""
     path = source_of(module)
     for node in ast.walk(ast.parse(path.read_bytes())) if path else ():
         if isinstance(node, ast.AnnAssign | ast.Assign) and isinstance(node.value, ast.Dict):
@@ -89,9 +92,9 @@ def _bound_in_dict(module: str, table: str, key: str) -> str:
                 bound = {
                     k.value: v.id for k, v in pairs if isinstance(k, ast.Constant) and isinstance(v, ast.Name)
                 }
-                found = summary_of(module).exports.get(bound.get(key, ""))
-                return found.module if found else module
-    return module
+                if key in bound:
+                    return summary_of(module).exports[bound[key]].module
+    return None
 
 
 def _targets(imported: _Import, inside: set[str]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 `traffic`: speeds on a road network whose graph matters, as a pandas `fixed` HDF5 frame, and the network twice, as an
 adjacency pickle and as a list of edges, of which a large one needs no nodes x nodes matrix;
 `chickenpox`: weekly counts in neighbouring counties, in the layout of chickenpox.json; `watts-strogatz`: see
-`synthetic_graphs`. Equal settings give equal bytes.
+`synthetic_graphs`; event streams: see `synthetic_events`. Equal settings give equal bytes.
 Nothing here is measured; errors on it say nothing about real traffic or disease.
 
 Axes: T entries, D entries of a day, N graph nodes, K neighbours, nearest first.
@@ -25,6 +25,7 @@ from stgnn.errors import InputError
 from stgnn.files import replacing, write_text
 from stgnn.graph.adjacency import gaussian_kernel
 from stgnn.raw.hdf5_writer import write_frame
+from stgnn.synthetic_events import EVENTS, EventSettings, write_events_csv
 from stgnn.synthetic_graphs import WattsStrogatzSettings, write_watts_strogatz
 
 Array = NDArray[np.float64]
@@ -61,8 +62,8 @@ def write_synthetic(settings: Mapping[str, Any], folder: Path, names: Sequence[s
     """Write the raw files that `settings` describe into `folder`, each whole or not at all; only `names` if given.
 
     `generator: traffic` knows speeds.h5, adj_mx.pkl and edges.csv, `chickenpox` chickenpox.json, `watts-strogatz`
-    watts_strogatz.json; the other keys are the fields of `TrafficSettings`, `ChickenpoxSettings` and
-    `WattsStrogatzSettings`. A wrong key, value or name is an `InputError`.
+    watts_strogatz.json, `community`, `reveal`, `sticky` and `wikipedia` events.csv; the other keys are the fields of
+    the generator's settings (`TrafficSettings`, ...). A wrong key, value or name is an `InputError`.
     """
     given = dict(settings)
     generator = given.pop("generator", None)
@@ -73,9 +74,12 @@ def write_synthetic(settings: Mapping[str, Any], folder: Path, names: Sequence[s
     elif generator == "watts-strogatz":
         graphs = _checked(WattsStrogatzSettings, given)
         files = {"watts_strogatz.json": partial(write_watts_strogatz, graphs)}
+    elif generator in EVENTS:
+        events = _checked(EVENTS[generator], given)
+        files = {"events.csv": partial(write_events_csv, generator, events)}
     else:
-        problem = f"`generator: {generator}`"
-        raise InputError("synthetic", problem, "expected traffic, chickenpox or watts-strogatz")
+        known = ", ".join(["traffic", "chickenpox", "watts-strogatz", *EVENTS])
+        raise InputError("synthetic", f"`generator: {generator}`", f"expected one of {known}")
     for name in files if names is None else names:
         if name not in files:
             problem = f"its generator writes {', '.join(files)}, not {name}"
@@ -83,7 +87,9 @@ def write_synthetic(settings: Mapping[str, Any], folder: Path, names: Sequence[s
         files[name](Path(folder) / name)
 
 
-Settings = TypeVar("Settings", TrafficSettings, ChickenpoxSettings, WattsStrogatzSettings)
+Settings = TypeVar(
+    "Settings", bound=TrafficSettings | ChickenpoxSettings | WattsStrogatzSettings | EventSettings
+)
 
 
 def _checked(kind: type[Settings], given: dict[str, Any]) -> Settings:
@@ -103,7 +109,8 @@ def _checked(kind: type[Settings], given: dict[str, Any]) -> Settings:
 
 _BOUNDS = {
     "nodes": (2, 100_000), "entries": (2, 10**8), "seed": (0, 2**63 - 1), "missing": (0.0, 0.5),
-    "float64": (False, True), "edges": (2, 10_000), "rewired": (0.0, 1.0),
+    "float64": (False, True), "edges": (2, 10_000), "rewired": (0.0, 1.0), "events": (1, 10**8),
+    "repeat": (0.0, 1.0), "users": (2, 10**8), "items": (2, 10**8), "pairs": (2, 10**9), "features": (0, 10_000),
 }  # fmt: skip
 
 

@@ -28,6 +28,10 @@ PUBLISHED = [
     "pems-bay", "pems-all-la", "pems", "twitter-tennis-rg17-encoded", "twitter-tennis-uo17-encoded",
 ]  # fmt: skip
 
+SIGNALS = {name: dataset for name, dataset in SHIPPED.items() if dataset.kind == "signal"}
+EVENTS = {name: dataset for name, dataset in SHIPPED.items() if dataset.kind == "events"}
+SHARED_EVENTS = ["jodie-wikipedia-edges", "college-msg", "bitcoin-otc"]
+
 ENTRY: dict[str, Any] = {
     "title": "Speeds in my city",
     "reader": "traffic-hdf5",
@@ -73,7 +77,7 @@ def test_published_datasets_say_whom_to_cite_and_how_they_are_used(name: str) ->
 
 
 def test_every_dataset_of_the_papers_is_there() -> None:
-    assert SHIPPED.keys() == {*PUBLISHED, "synthetic-traffic", "synthetic-chickenpox", "pems-synthetic"}
+    assert SIGNALS.keys() == {*PUBLISHED, "synthetic-traffic", "synthetic-chickenpox", "pems-synthetic"}
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -86,7 +90,7 @@ def test_files_come_from_an_encrypted_address_or_the_note_says_why_not(name: str
             assert raw.url.startswith("https://")
 
 
-@pytest.mark.parametrize("name", SHARED)
+@pytest.mark.parametrize("name", SHARED + SHARED_EVENTS)
 def test_the_real_files_are_those_that_the_catalogue_declares(name: str, shared_data: Path) -> None:
     for raw in SHIPPED[name].files:
         (path,) = shared_data.rglob(raw.name)
@@ -94,19 +98,19 @@ def test_the_real_files_are_those_that_the_catalogue_declares(name: str, shared_
         assert hashlib.sha256(path.read_bytes()).hexdigest() == raw.sha256
 
 
-@pytest.mark.parametrize("name", SHARED)
+@pytest.mark.parametrize("name", SHARED + SHARED_EVENTS)
 def test_the_folder_of_real_files_is_a_mirror(name: str, shared_data: Path, tmp_path: Path) -> None:
     for raw in SHIPPED[name].files:
         assert retrieve(SHIPPED[name], raw.name, tmp_path, mirror=shared_data).stat().st_size == raw.size
 
 
 def test_the_task_settings_are_those_of_the_index_batching_paper() -> None:
-    task = {name: (dataset.task["input_len"], dataset.task["horizon"]) for name, dataset in SHIPPED.items()}
+    task = {name: (dataset.task["input_len"], dataset.task["horizon"]) for name, dataset in SIGNALS.items()}
     assert task["chickenpox-hungary"] == (4, 4) and task["windmill-large"] == (8, 8)
     assert all(
         task[name] == (12, 12) for name in ("metr-la", "pems-bay", "pems-bay-67", "pems-all-la", "pems")
     )
-    assert all(dataset.task["split"] == [0.7, 0.1, 0.2] for dataset in SHIPPED.values())
+    assert all(dataset.task["split"] == [0.7, 0.1, 0.2] for dataset in SIGNALS.values())
 
 
 def test_the_commented_examples_are_complete_entries(tmp_path: Path) -> None:

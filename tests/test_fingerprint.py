@@ -251,6 +251,14 @@ def test_a_store_depends_on_its_own_reader_and_on_no_other() -> None:
     } & set(code)
 
 
+def test_a_store_of_events_depends_on_its_own_reader_and_the_writer_of_events() -> None:
+    parts = ("stgnn.raw.checked", "stgnn.raw.json_lines", "stgnn.store.write_events")
+    assert ingest_fingerprint("event-json-lines") == fingerprint(*parts)
+    assert not {"stgnn.raw.jodie", "stgnn.raw.traffic", "stgnn.store.write"} & set(closure(*parts))
+    with pytest.raises(InputError, match="no reader 'parquet'"):
+        ingest_fingerprint("parquet")
+
+
 def test_a_run_is_stale_by_engine_and_model() -> None:
     run = {"task": {"input_len": 12}, "model": {"class": "stgnn.models.dcrnn.Seq2SeqDCRNN"}}
     parts = ("stgnn.training.engine", "stgnn.training.forecasting", "stgnn.models.dcrnn")

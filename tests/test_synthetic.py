@@ -201,7 +201,7 @@ def test_no_part_of_a_file_is_left_by_a_failure(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({}, "`generator: None`; expected traffic, chickenpox or watts-strogatz"),
+        ({}, "`generator: None`; expected one of traffic, chickenpox, watts-strogatz, community"),
         ({"generator": "weather"}, "`generator: weather`"),
         ({"generator": "traffic", "node": 3}, "unknown key `node`; the nearest valid key is `nodes`"),
         ({"generator": "chickenpox", "missing": 0.1}, "unknown key `missing`"),
@@ -223,4 +223,5 @@ def test_a_wrong_setting_is_named(tmp_path: Path, settings: dict[str, Any], mess
 def test_the_shipped_catalogue_s_settings_are_the_generators() -> None:
     known = {item.name for item in dataclasses.fields(TrafficSettings)} | {"generator"}
     for dataset in load_catalog().values():
-        assert dataset.synthetic is None or dataset.synthetic.keys() <= known
+        if dataset.kind == "signal":
+            assert dataset.synthetic is None or dataset.synthetic.keys() <= known

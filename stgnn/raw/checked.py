@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from stgnn.raw.signal import Signal
 from stgnn.rawcheck import checked_sha256
 
 if TYPE_CHECKING:
     from stgnn.catalog import Dataset
+    from stgnn.raw.events import Events
+    from stgnn.raw.signal import Signal
+
+Read = TypeVar("Read", bound="Signal | Events")
 
 
-def read_checked(dataset: Dataset, folder: Path, reader: Callable[[Dataset, Path], Signal]) -> Signal:
-    """Return the signal that `reader` finds in the dataset's raw files in `folder`; wrong ones are an `InputError`.
+def read_checked(dataset: Dataset, folder: Path, reader: Callable[[Dataset, Path], Read]) -> Read:
+    """Return what `reader` finds in the dataset's raw files in `folder`; wrong ones are an `InputError`.
 
     Files that are not what the catalogue declares are refused, and the attribute `raw_sha256` (file name to
     hexadecimal digest) says what was read.
     """
     raw_sha256 = checked_sha256(dataset, folder)
-    signal = reader(dataset, folder)
-    return replace(signal, attributes={**signal.attributes, "raw_sha256": raw_sha256})
+    found = reader(dataset, folder)
+    return replace(found, attributes={**found.attributes, "raw_sha256": raw_sha256})

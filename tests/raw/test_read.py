@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stgnn import catalog
 from stgnn.catalog import Dataset, load_catalog
 from stgnn.errors import InputError
-from stgnn.raw import READERS, read
+from stgnn.raw import EVENT_READERS, READERS, read
 from stgnn.raw.checks import shown
 from stgnn.raw.network_files import Network, read_adjacency
 from stgnn.raw.signal import Signal
@@ -24,7 +25,8 @@ Values = Callable[[Signal], np.ndarray]
 
 def test_the_catalogue_knows_every_reader_and_no_other() -> None:
     schema = json.loads((SCHEMAS / "datasets.schema.json").read_text())
-    assert set(schema["$defs"]["dataset"]["properties"]["reader"]["enum"]) == set(READERS)
+    assert set(schema["$defs"]["dataset"]["properties"]["reader"]["enum"]) == {*READERS, *EVENT_READERS}
+    assert set(EVENT_READERS) == catalog.EVENT_READERS
 
 
 def test_an_unknown_reader_is_named(declare: Declare, tmp_path: Path) -> None:

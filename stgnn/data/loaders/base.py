@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, TypeAlias
 from stgnn.catalog import find_dataset, load_catalog
 from stgnn.errors import InputError
 from stgnn.files import locked
-from stgnn.raw import read
+from stgnn.raw import read_signal
 from stgnn.retrieve import retrieve
 from stgnn.store import SignalStore, open_store, write_store
 from stgnn.store.manifest import manifest_path
@@ -65,4 +65,4 @@ def _make_store(name: str, folder: Path, path: Path, mirror: str | Path | None) 
         raw = folder / "raw" / name
         for file in dataset.files:
             retrieve(dataset, file.name, raw, mirror)
-    write_store(read(dataset, raw), path)
+    write_store(read_signal(dataset, raw), path)

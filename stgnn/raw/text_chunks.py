@@ -1,0 +1,78 @@
+"""Large text files, a few megabytes of whole lines at a time: plain, gzipped, or a member of a zip archive."""
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from stgnn.errors import InputError
+from stgnn.raw.archive import opened
+
+CHUNK = 4 << 20  # bytes read at a time
+LONGEST = 16 << 20  # bytes of a line; one that is longer is no line of a table
+_GZIP = b"\x1f\x8b"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A text file to be read in one direction, any number of times."""
+
+    path: Path
+    member: str | None = None  # of the zip archive `path`
+
+    def place(self, line: int) -> str:
+        """Return how an error names a line."""
+        return f"line {line}" if self.member is None else f"{self.member}, line {line}"
+
+    def chunks(self, *, ended: bool = True) -> Iterator[tuple[int, bytes]]:
+        """Yield (number of the first line, bytes of whole lines), each chunk of about `CHUNK` bytes.
+
+        Raises `InputError` for compressed data that are damaged, a byte that no text has, and, if `ended`, a last line
+        without a line break: a number at the end of a file that was cut short looks like a number.
+        """
+        line = 1
+        try:
+            with _text(self.path, self.member) as stream:
+                while chunk := stream.read(CHUNK):
+                    chunk += stream.readline(LONGEST)
+                    self._check(line, chunk, ended)
+                    yield line, chunk.removeprefix(_BYTE_ORDER_MARK) if line == 1 else chunk
+                    line += chunk.count(b"\n")
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            problem = f"{self.place(line)}: the gzip data are damaged or cut short from here on ({error})"
+            raise InputError(self.path, problem, "retrieve the file again") from error
+
+    def _check(self, first: int, chunk: bytes, ended: bool) -> None:
+        if b"\0" in chunk:
+            line = first + chunk.count(b"\n", 0, chunk.index(b"\0"))
+            raise InputError(
+                self.path, f"{self.place(line)}: a byte 0, so not UTF-8 text", "save the file as UTF-8"
+            )
+        if not chunk.endswith(b"\n"):
+            line = first + chunk.count(b"\n")
+            if len(chunk) > LONGEST:
+                raise InputError(
+                    self.path, f"{self.place(line)}: over {LONGEST >> 20} MB without a line break"
+                )
+            if ended:
+                problem = f"{self.place(line)}: the file ends without a line break, as one that was cut short"
+                raise InputError(self.path, problem, "retrieve it again, or end the last line if it is whole")
+
+
+@contextmanager
+def _text(path: Path, member: str | None) -> Iterator[io.BufferedIOBase]:
+    with opened(path, member) as stream:
+        if member is not None or _head(path) != _GZIP:
+            yield stream
+            return
+        with gzip.GzipFile(fileobj=stream) as text:
+            yield text
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(len(_GZIP))
