@@ -4,21 +4,67 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stgnn.catalog import Dataset
+from stgnn.catalog import Dataset, require_whole
 from stgnn.classes import declares
 from stgnn.errors import InputError
 from stgnn.runs import USUAL_REGIME
+from stgnn.tasks import stream_protocol
 
+EVENT_TASK = ("predict", "negatives", "encoder")
+LOSSES = {"masked-mae": False, "masked-mse": False, "bce": True}  # for events?
 FOR_ONE_WORKER = ("materialised", "index")
 
 
 def check_compatible(run: Mapping[str, Any], dataset: Dataset, path: Path) -> None:
     """Raise `InputError`, naming the pipeline at `path`, where a run cannot be trained as it is declared."""
+    _check_kind(run, dataset, path)
+    if dataset.kind == "events":
+        check_event_run(run, path)
+        return
+    require_whole(run["task"]["split"], path, "task.split")
     _check_dataset(run, dataset, path)
     _check_validation(run, path)
     _check_workers(run, path)
     if run["regime"] != USUAL_REGIME:
         _check_regime(run, path)
+
+
+def _check_kind(run: Mapping[str, Any], dataset: Dataset, path: Path) -> None:
+    """Raise `InputError` where model, batching or task are not for this kind of data: a signal or an event stream."""
+    model, events = run["model"], dataset.kind == "events"
+    data = f"'{dataset.name}' is {'an event stream' if events else 'a signal'}"
+    if declares(model["class"], "on_events") != events:
+        kind = "signals" if events else "event streams"
+        raise InputError(path, f"models: '{model['name']}' is for {kind}, but {data}", "exclude it there")
+    if (stream_protocol(run["batching"]) is not None) != events:
+        todo = "use strict-time-b200 or the like" if events else "use index or the like"
+        raise InputError(path, f"batching: '{run['batching']}', but {data}", f"{todo}, or exclude it there")
+    for key in run["task"]:
+        if (key in EVENT_TASK) != events:
+            raise InputError(path, f"task.{key}: says nothing, since {data}", "remove it")
+    losses = [loss for loss, of_events in LOSSES.items() if of_events == events]
+    if run["training"]["loss"] not in losses:
+        problem = f"training.loss: '{run['training']['loss']}', but {data}"
+        raise InputError(path, problem, f"use {' or '.join(losses)}")
+
+
+def check_event_run(run: Mapping[str, Any], path: Path) -> None:
+    """Raise `InputError` where a run on an event stream asks for what there is not."""
+    training = run["training"]
+    if run["workers"] > 1 or run["launcher"] != "none":
+        raise InputError(path, "workers: an event stream is gone through in order, by one worker", "use [1]")
+    if run["regime"] != USUAL_REGIME:
+        raise InputError(path, f"regimes: '{run['regime']}' is for signals", f"use {USUAL_REGIME}")
+    for key, only in {"shuffle": False, "batch_scope": "worker", "learning_rate_scaling": "none"}.items():
+        if training[key] != only:
+            problem = f"training.{key}: an event stream is gone through in order, by one worker"
+            raise InputError(path, problem, f"remove it ({str(only).lower()})")
+    if training["precision"] == "bfloat16":
+        raise InputError(path, "training.precision: bfloat16 is for signals", "use float32 or float64")
+    if "train" in training["evaluate"]:
+        raise InputError(
+            path, "training.evaluate: no negatives are stored for the training events", "remove train"
+        )
 
 
 def _check_dataset(run: Mapping[str, Any], dataset: Dataset, path: Path) -> None:

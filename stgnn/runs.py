@@ -4,7 +4,7 @@ Files are read and checked in `stgnn.study`; what comes here is a checked pipeli
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -13,9 +13,8 @@ from typing import Any
 from stgnn.catalog import Dataset
 from stgnn.classes import settings_schema
 from stgnn.errors import InputError
+from stgnn.event_runs import Settings, event_sections, section
 from stgnn.settings import canonical, canonical_json, check, require_known, several
-
-Settings = Mapping[str, Any]
 
 # What a run is a combination of, and where a pipeline lists the values.
 LISTS = {
@@ -40,6 +39,7 @@ class Run:
     """
 
     settings: Settings
+    encoder: "Run | None" = None  # whose trained model this one builds on, if any; `settings` names it
 
     @property
     def json(self) -> str:
@@ -95,32 +95,40 @@ def resolve(
         require_match(override["match"], kept, declared, path, f"overrides[{number}].match")
         _check_model_settings(override, kept, models, path, f"overrides[{number}].set.model")
     return tuple(
-        Run(
-            canonical(
-                _settings_of(each, declared, defaults, datasets[each["dataset"]], models[each["model"]])
-            )
-        )
+        _run_of(each, declared, defaults, datasets[each["dataset"]], models[each["model"]], path)
         for each in kept
     )
 
 
-def _settings_of(
-    combination: Settings, declared: Settings, defaults: Settings, dataset: Dataset, model: Settings
-) -> dict[str, Any]:
+def _run_of(
+    combination: Settings,
+    declared: Settings,
+    defaults: Settings,
+    dataset: Dataset,
+    model: Settings,
+    path: Path,
+) -> Run:
     changes = [each["set"] for each in declared["overrides"] if matches(combination, each["match"])]
-    layers = [defaults, {"task": dataset.task}, model, declared, *changes]
-    return {
+    layers = [{"task": dataset.task}, model, declared, *changes]
+    settings = {
         **combination,
         "model": {
             "name": combination["model"],
             "class": model["class"],
-            "settings": _merged([model["settings"], *(change.get("model", {}) for change in changes)]),
+            "settings": section("model", [{"model": model["settings"]}, *changes]),
         },
-        "task": _merged(layer.get("task", {}) for layer in layers),
-        "training": _merged(layer.get("training", {}) for layer in layers),
         "device": declared.get("device", defaults["device"]),
         "launcher": _launcher(combination, declared.get("launcher", defaults["launcher"])),
     }
+    if dataset.kind != "events":
+        own = {key: section(key, [defaults, *layers]) for key in ("task", "training")}
+        return Run(canonical(settings | own))
+    own, trained_before = event_sections(settings, defaults, model, layers, path)
+    if trained_before is None:
+        return Run(canonical(settings | own))
+    encoder = Run(canonical(trained_before))
+    own["task"] |= {"encoder": {"run": encoder.id}}
+    return Run(canonical(settings | own), encoder)
 
 
 def _launcher(combination: Settings, declared: str) -> str:
@@ -128,10 +136,6 @@ def _launcher(combination: Settings, declared: str) -> str:
     if declared != "auto":
         return declared
     return "dask" if combination["workers"] > 1 or combination["batching"] == "dask-ddp" else "none"
-
-
-def _merged(layers: Iterable[Settings]) -> dict[str, Any]:
-    return {key: value for layer in layers for key, value in layer.items()}
 
 
 def matches(combination: Settings, match: Settings) -> bool:

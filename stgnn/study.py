@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stgnn.catalog import Dataset, load_catalog, require_whole
+from stgnn.catalog import Dataset, load_catalog
 from stgnn.classes import classes_of, settings_schema
 from stgnn.compatible import check_compatible
 from stgnn.errors import InputError
-from stgnn.runs import LISTS, Run, Settings, matches, resolve
+from stgnn.event_runs import Settings
+from stgnn.runs import LISTS, Run, matches, resolve
+from stgnn.scores import ENTRY_SCORES, RANKINGS, SCORES, SCORES_OF, in_full
 from stgnn.settings import canonical, check, read_yaml, require_known, with_defaults
 from stgnn.site import COMMAND_LINE, PROFILES, as_meant, site_file
+from stgnn.tasks import predicted
 
 PIPELINES = Path("pipelines")
 CONFIG = Path("config/config.yaml")
@@ -23,14 +26,6 @@ MODELS = Path("config/models.yaml")
 
 # What `--config` may change: it moves files and jobs about and changes no number.
 FOR_ONE_COMMAND = ("pipeline", "mirror", "raw", "stores", "results", "threads", "site")
-
-SCORES = (
-    "count",
-    "mae",
-    "mse",
-    "rmse",
-    "mape",
-)  # metrics of a split, pooled over the horizon or by forecast step
 
 
 @dataclass(frozen=True)
@@ -49,6 +44,13 @@ class Study:
     figures: tuple[Settings, ...]
     references: tuple[Settings, ...]
     baseline: Settings | None
+
+    @property
+    def encoders(self) -> tuple[Run, ...]:
+        """The link-prediction runs that node classifications of this study build on and it does not declare."""
+        built_on = {run.encoder.id: run.encoder for run in self.runs if run.encoder}
+        declared = {run.id for run in self.runs}
+        return tuple(run for name, run in built_on.items() if name not in declared)
 
 
 def load_config(path: Path = CONFIG) -> dict[str, Any]:
@@ -154,10 +156,8 @@ def load_study(
         runs=runs,
         datasets={name: datasets[name] for name in declared["datasets"]},
         tables=tables,
-        figures=tuple(
-            _with_split(figure) if "metric" in figure else figure for figure in declared["figures"]
-        ),
-        references=tuple(_with_split(reference) for reference in declared["references"]),
+        figures=tuple(in_full(figure) if "metric" in figure else figure for figure in declared["figures"]),
+        references=tuple(in_full(reference) for reference in declared["references"]),
         baseline=declared.get("baseline"),
     )
     _check_uses(study, path)
@@ -183,18 +183,12 @@ def _check_model(name: str, model: Settings, models: Path) -> None:
 
 
 def _with_splits(table: Settings) -> Settings:
-    return {**table, "columns": [_with_split(column) for column in table["columns"]]}
-
-
-def _with_split(measured: Settings) -> Settings:
-    """Accuracy without a split means the test split."""
-    return {"split": "test", **measured} if measured["metric"] in SCORES else measured
+    return {**table, "columns": [in_full(column) for column in table["columns"]]}
 
 
 def _check_uses(study: Study, path: Path) -> None:
     """Raise `InputError` where a table, reference or baseline asks for what no run will have."""
     for run in study.runs:
-        require_whole(run.settings["task"]["split"], path, "task.split")
         check_compatible(run.settings, study.datasets[run.settings["dataset"]], path)
     for kind in ("tables", "figures"):
         names = [each["name"] for each in getattr(study, kind)]
@@ -255,13 +249,35 @@ def _check_row(match: Settings, runs: Sequence[Run], path: Path, key: str) -> No
 
 def _check_measured(measured: Settings, runs: Sequence[Run], path: Path, key: str) -> None:
     metric, split, horizon = measured["metric"], measured.get("split"), measured.get("horizon")
+    own = {"split", "nodes", "negatives", "horizon"} & in_full({"metric": metric}).keys()
+    own |= {"horizon"} if metric in ENTRY_SCORES else set()
+    for word in ("split", "horizon", "nodes", "negatives"):
+        if measured.get(word) is not None and word not in own:
+            raise InputError(path, f"{key}.{word}: the metric '{metric}' has none", "remove it")
     if metric not in SCORES:
-        for word in ("split", "horizon"):
-            if measured.get(word) is not None:
-                raise InputError(path, f"{key}.{word}: the metric '{metric}' has none", "remove it")
         return
-    if not any(split in run.settings["training"]["evaluate"] for run in runs):
+    scored = [run for run in runs if metric in SCORES_OF[predicted(run.settings)]]
+    if not scored:
+        raise InputError(path, f"{key}.metric: no run of this study is scored by '{metric}'", "remove it")
+    if not any(split in run.settings["training"]["evaluate"] for run in scored):
         raise InputError(path, f"{key}.split: no run evaluates '{split}'", "add it to training.evaluate")
-    longest = max(run.settings["task"]["horizon"] for run in runs)
-    if horizon is not None and horizon > longest:
-        raise InputError(path, f"{key}.horizon: step {horizon} of a horizon of {longest}", "")
+    if "negatives" in own:
+        _check_negatives(measured, scored, path, f"{key}.negatives")
+    elif horizon is not None:
+        longest = max(run.settings["task"]["horizon"] for run in scored)
+        if horizon > longest:
+            raise InputError(path, f"{key}.horizon: step {horizon} of a horizon of {longest}", "")
+
+
+def _check_negatives(measured: Settings, runs: Sequence[Run], path: Path, key: str) -> None:
+    metric, negatives = measured["metric"], measured["negatives"]
+    if (metric in RANKINGS) != (negatives == "every"):
+        of = (
+            "are of ranks among all destinations"
+            if metric in RANKINGS
+            else "tells events from stored negatives"
+        )
+        todo = "use every, or leave it out" if metric in RANKINGS else "use random, historical or inductive"
+        raise InputError(path, f"{key}: '{negatives}', but {metric} {of}", todo)
+    if not any(negatives in run.settings["task"]["negatives"] for run in runs):
+        raise InputError(path, f"{key}: no run scores '{negatives}'", "add it to task.negatives")

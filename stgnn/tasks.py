@@ -1,5 +1,6 @@
 """What a run may be asked to predict, and what its epochs are judged by. Needs no torch."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 class Predicted:
     """One kind of prediction: the module that trains it and its columns of `per_epoch_stats.csv`."""
 
-    module: str  # has `prepare(settings, store, world) -> stgnn.training.task.Task`
+    module: str  # has `prepare(settings, store, folder, world) -> stgnn.training.task.Task`
     train: str  # the column of what training summed up, a mean over the epoch
     validation: str  # the column that the best epoch is chosen by
     higher_is_better: bool  # of the validation column
@@ -36,3 +37,22 @@ def predicted(settings: Mapping[str, Any]) -> str:
     """What a resolved run predicts, a key of `PREDICTED`."""
     kind: str = settings["task"].get("predict", ENTRIES)
     return kind
+
+
+@dataclass(frozen=True)
+class StreamProtocol:
+    """How an event stream is gone through; part of a result's name, since it decides what the result means."""
+
+    visibility: (
+        str  # strict-time: all that was strictly earlier; previous-batches: nothing of the batch itself
+    )
+    batch_size: int  # events after which memory and weights move on
+
+
+_STREAM = re.compile(r"(strict-time|previous-batches)-b([1-9][0-9]*)")
+
+
+def stream_protocol(batching: str) -> StreamProtocol | None:
+    """What `strict-time-b200` and the like say; None for the ways to batch a signal."""
+    found = _STREAM.fullmatch(batching)
+    return StreamProtocol(found[1], int(found[2])) if found else None

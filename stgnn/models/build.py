@@ -1,4 +1,4 @@
-"""From a run's model settings to a `Forecaster`: imports its class, checks the settings against it.
+"""From a run's model settings to a model: imports its class, checks the settings against it.
 
 Any importable class will do, so a model in a user's own package needs no registration here.
 """
@@ -8,53 +8,63 @@ import importlib
 import inspect
 import types
 from collections.abc import Iterable, Mapping
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from torch import nn
 
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
 from stgnn.models.base import Forecaster, TaskShape
 
+Model = TypeVar("Model", bound=nn.Module)
+
 
 def build_model(model_settings: Mapping[str, Any], shape: TaskShape, graph: Graph) -> Forecaster:
-    """Build the forecaster that a resolved run declares under `model:`.
+    """Build the forecaster of a task of this shape on this graph; see `build`."""
+    return build(model_settings, Forecaster, shape, graph)
+
+
+def build(model_settings: Mapping[str, Any], base: type[Model], *given: Any) -> Model:
+    """Build the model, a `base`, that a resolved run declares under `model:`.
 
     Args:
         model_settings: `class` (dotted path), `settings` (keyword arguments of that class) and `name`
             (for messages), as in an entry of config/models.yaml.
-        shape: the task's sizes.
-        graph: the dataset's graph.
+        base: what the class must be a subclass of.
+        given: what the task knows, the class's positional arguments.
 
     Raises:
-        InputError: the class cannot be imported or is no Forecaster; a setting is unknown, missing, of a
+        InputError: the class cannot be imported or is no `base`; a setting is unknown, missing, of a
             wrong type or value.
     """
     name = model_settings.get("name", model_settings.get("class", "?"))
     try:
-        model_class = find_class(model_settings.get("class"))
+        model_class = find_class(model_settings.get("class"), base)
         settings = model_settings.get("settings") or {}
         _check_settings(model_class, settings)
-        return model_class(shape, graph, **settings)
+        return model_class(*given, **settings)
     except InputError as error:
         raise InputError(f"model {name}: {error.where}", error.problem, error.todo) from error
 
 
-def find_class(dotted_path: Any) -> type[Forecaster]:
-    """Import the forecaster class at `package.module.Class`, or raise `InputError`."""
+def find_class(dotted_path: Any, base: type[Model]) -> type[Model]:
+    """Import the class at `package.module.Class`, a subclass of `base`, or raise `InputError`."""
     module_path, _, class_name = str(dotted_path or "").rpartition(".")
     if not module_path:
         raise InputError("class", f"found {dotted_path!r}", "give the dotted path package.module.Class")
     module = _import_module(module_path)
     found = getattr(module, class_name, None)
-    if isinstance(found, type) and issubclass(found, Forecaster):
+    if isinstance(found, type) and issubclass(found, base):
         return found
     if found is not None:
-        raise InputError("class", f"{dotted_path} is not a stgnn.models.base.Forecaster", "subclass it")
+        wanted = f"{base.__module__}.{base.__name__}"
+        raise InputError("class", f"{dotted_path} is not a {wanted}", "subclass it")
     classes = [key for key, value in vars(module).items() if isinstance(value, type)]
     raise InputError("class", f"{module_path} has no {class_name}", _nearest(class_name, classes))
 
 
-def setting_types(model_class: type[Forecaster]) -> dict[str, Any]:
-    """Return the settings that a forecaster class takes and the annotated type of each."""
+def setting_types(model_class: type[nn.Module]) -> dict[str, Any]:
+    """Return the settings that a model class takes and the annotated type of each."""
     hints = get_type_hints(model_class.__init__)
     parameters = inspect.signature(model_class.__init__).parameters.values()
     return {p.name: hints.get(p.name, Any) for p in parameters if p.kind is p.KEYWORD_ONLY}
@@ -71,7 +81,7 @@ def _import_module(module_path: str) -> types.ModuleType:
         raise InputError("class", f"there is no module {error.name}", todo) from error
 
 
-def _check_settings(model_class: type[Forecaster], settings: Mapping[str, Any]) -> None:
+def _check_settings(model_class: type[nn.Module], settings: Mapping[str, Any]) -> None:
     expected = setting_types(model_class)
     for key, value in settings.items():
         if key not in expected:

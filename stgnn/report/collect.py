@@ -12,24 +12,28 @@ import pandas as pd
 from stgnn.errors import InputError
 from stgnn.files import replacing
 from stgnn.report.metrics import unit_of
-from stgnn.report.results import SCORES, RunResult, number, read_runs
+from stgnn.report.results import RunResult, number, read_runs
+from stgnn.scores import ENTRY_SCORES
+from stgnn.tasks import ENTRIES, LINKS
 
 logger = logging.getLogger(__name__)
 
 COLUMNS = (
-    "dataset", "model", "regime", "batching", "workers", "seed", "run", "split", "horizon", "metric", "value", "unit",
+    "dataset", "model", "regime", "batching", "workers", "seed", "run", "split", "horizon", "nodes", "negatives",
+    "metric", "value", "unit",
 )  # fmt: skip
-TEXTS = ("dataset", "model", "regime", "batching", "run", "split", "metric", "unit")
+TEXTS = ("dataset", "model", "regime", "batching", "run", "split", "nodes", "negatives", "metric", "unit")
 TRAINING_FACTS = ("parameters", "best_epoch", "epochs")
 Line = tuple[str | int | float, ...]
+Measurement = tuple[str, int | str, str, str, str, float | int]
 
 
 def collect(run_folders: Sequence[Path], out: Path) -> None:
     """Write the metrics of every run to `out` (CSV), runs in the order given, whole or not at all.
 
-    `horizon` is empty where the metric is pooled over the horizon, `split` where it belongs to the
-    whole run (seconds, MB, counts), `value` where it was not measurable. Floats are written so that
-    they read back bit for bit.
+    `horizon` is empty where the metric is pooled over the horizon, `nodes` and `negatives` where it is not of
+    links, `split` where it belongs to the whole run (seconds, MB, counts), `value` where it was not measurable.
+    Floats are written so that they read back bit for bit.
 
     Raises InputError naming the file when a run's `metrics.json` or `stats.csv` is missing or broken.
     """
@@ -74,19 +78,37 @@ def read_frame(path: Path) -> pd.DataFrame:
 
 def _lines(run: RunResult) -> Iterator[Line]:
     identity = (run.dataset, run.model, run.regime, run.batching, run.workers, run.seed, run.run)
-    for split, horizon, metric, value in _measurements(run):
+    for *where, metric, value in _measurements(run):
         cell = "" if math.isnan(value) else repr(value)
-        yield (*identity, split, horizon, metric, cell, unit_of(metric, run.units))
+        yield (*identity, *where, metric, cell, unit_of(metric, run.units))
 
 
-def _measurements(run: RunResult) -> Iterator[tuple[str, int | str, str, float | int]]:
+def _measurements(run: RunResult) -> Iterator[Measurement]:
+    scored = {ENTRIES: _of_entries, LINKS: _of_links}.get(run.task, _of_labels)
     for split, scores in run.scores["splits"].items():
-        for entry in (scores, *scores["horizon"]):
-            for metric in SCORES:
-                yield split, entry.get("step", ""), metric, number(entry[metric])
+        yield from scored(split, scores)
     for metric in TRAINING_FACTS:
         if run.scores.get(metric) is not None:
-            yield "", "", metric, number(run.scores[metric])
+            yield "", "", "", "", metric, number(run.scores[metric])
     for metric, value in run.stats.items():
         if metric not in TRAINING_FACTS:
-            yield "", "", metric, value
+            yield "", "", "", "", metric, value
+
+
+def _of_entries(split: str, scores: Any) -> Iterator[Measurement]:
+    for entry in (scores, *scores["horizon"]):
+        for metric in ENTRY_SCORES:
+            yield split, entry.get("step", ""), "", "", metric, number(entry[metric])
+
+
+def _of_links(split: str, scores: Any) -> Iterator[Measurement]:
+    for nodes, kinds in scores.items():
+        yield split, "", nodes, "", "count", number(kinds["count"])
+        for negatives, values in kinds.items():
+            for metric, value in values.items() if negatives != "count" else ():
+                yield split, "", nodes, negatives, metric, number(value)
+
+
+def _of_labels(split: str, scores: Any) -> Iterator[Measurement]:
+    for metric, value in scores.items():
+        yield split, "", "", "", metric, number(value)

@@ -9,14 +9,17 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from stgnn.report.metrics import metric_of
 from stgnn.report.results import name_workers, say_workers
-from stgnn.report.rows import RUN_KEYS, Group, Quantity, group_runs
+from stgnn.report.rows import RUN_KEYS, Group, Quantity, group_runs, quantity_of
 from stgnn.report.summary import LEVEL, Summary, format_digits, format_summary, p_value
+from stgnn.scores import HEADLINE
 
 MATERIALISED = "materialised"  # the classic way that the others are compared with
 ACCURACIES = ("mae", "rmse", "mape")
 MEMORY = Quantity("max_private_mem", "", None)
 TELLING = 0.01  # a smaller change of memory is the allocator's noise
+SUPERLATIVE = {"lower": "lowest", "higher": "highest"}
 THROUGHPUT = Quantity("windows_per_second", "", None)
 
 
@@ -38,40 +41,45 @@ def find(frame: pd.DataFrame, baseline: Mapping[str, Any] | None) -> list[Findin
 
 
 def _best_models(frame: pd.DataFrame, baseline: Mapping[str, Any] | None) -> Iterator[Finding]:
-    error = Quantity("mae", "test", None)
-    groups = group_runs(frame, RUN_KEYS, [error], "findings")
+    recorded = set(frame["metric"])
+    for score in HEADLINE.values():
+        if score in recorded:
+            yield from _best_by(quantity_of(frame, {"metric": score}, "findings"), frame, baseline)
+
+
+def _best_by(score: Quantity, frame: pd.DataFrame, baseline: Mapping[str, Any] | None) -> Iterator[Finding]:
+    metric = metric_of(score.metric)
+    groups = group_runs(frame, RUN_KEYS, [score], "findings")
     several = len({group.names["workers"] for group in groups}) > 1
     # Another number of workers is another global batch, so models are ranked at each one apart.
     for dataset, workers in dict.fromkeys(
         (group.names["dataset"], group.names["workers"]) for group in groups
     ):
         here = [group for group in groups if group.matches({"dataset": dataset, "workers": workers})]
-        ranking = _ranking(here)
+        ranking = _ranking(here, metric.better == "higher")
         if len(ranking) < 2:
             continue
         (name, best), (runner_up, second) = ranking[:2]
         unit = here[0].units[0]
         text = (
-            f"{name} has the lowest test MAE, {_with_unit(best, unit)}, "
-            f"{_percent_below(best, second)} below {runner_up} ({format_summary(second)}); "
+            f"{name} has the {SUPERLATIVE[metric.better]} test {metric.label}, {_with_unit(best, unit)}, "
+            f"{_percent_from(best, second)} {runner_up} ({format_summary(second)}); "
             f"{_verdict(best, second)}."
         )
         base = str((baseline or {}).get("model"))
         against = dict(ranking).get(base) if base not in (name, runner_up) else None
         about = name_workers(dataset, int(workers), several)
-        yield Finding.of(
-            about, text + (f" It is {_percent_below(best, against)} below {base}." if against else "")
-        )
+        yield Finding.of(about, text + (f" It is {_percent_from(best, against)} {base}." if against else ""))
 
 
-def _ranking(groups: Sequence[Group]) -> list[tuple[str, Summary]]:
+def _ranking(groups: Sequence[Group], highest_first: bool) -> list[tuple[str, Summary]]:
     """Each model with its best way of training, best model first."""
-    best: dict[str, Summary] = {}
+    sign, best = -1 if highest_first else 1, dict[str, Summary]()
     for group in groups:
         summary, model = group.summaries[0], group.names["model"]
-        if summary and (model not in best or summary.mean < best[model].mean):
+        if summary and (model not in best or sign * summary.mean < sign * best[model].mean):
             best[model] = summary
-    return sorted(best.items(), key=lambda item: item[1].mean)
+    return sorted(best.items(), key=lambda item: sign * item[1].mean)
 
 
 def _verdict(best: Summary, second: Summary) -> str:
@@ -150,7 +158,18 @@ def _scaling_sentence(model: str, batching: str, speeds: Mapping[int, Summary]) 
 
 def _equality(frame: pd.DataFrame) -> Iterator[Finding]:
     scored = frame[frame["metric"].isin(ACCURACIES) & (frame["split"] != "")]
-    same = ["dataset", "model", "regime", "workers", "seed", "split", "horizon", "metric"]
+    same = [
+        "dataset",
+        "model",
+        "regime",
+        "workers",
+        "seed",
+        "split",
+        "horizon",
+        "nodes",
+        "negatives",
+        "metric",
+    ]
     classic = scored[scored["batching"] == MATERIALISED]
     for batching in dict.fromkeys(scored["batching"]):
         pairs = scored[scored["batching"] == batching].merge(classic, on=same, suffixes=("", "_classic"))
@@ -186,8 +205,11 @@ def _with_unit(summary: Summary, unit: str) -> str:
     return f"{format_summary(summary)} {unit}".rstrip()
 
 
-def _percent_below(summary: Summary, other: Summary) -> str:
-    return f"{format_digits(100 * (1 - summary.mean / other.mean), 2)} %" if other.mean else "not at all"
+def _percent_from(summary: Summary, other: Summary) -> str:
+    if not other.mean:
+        return "not at all below"
+    below = 100 * (1 - summary.mean / other.mean)
+    return f"{format_digits(abs(below), 2)} % {'below' if below >= 0 else 'above'}"
 
 
 def _change(ratio: float) -> str:

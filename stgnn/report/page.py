@@ -25,7 +25,9 @@ from stgnn.report.results import RunResult, number, read_epochs, read_runs, read
 from stgnn.report.summary import MISSING, format_digits
 from stgnn.report.tables import make_table
 from stgnn.report.templates import render
+from stgnn.scores import HEADLINE, in_full
 from stgnn.study import Study
+from stgnn.tasks import LINKS
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +51,8 @@ class RunRow:
     result: RunResult
     parameters: str
     epochs: str
-    validation_mae: str
-    test_mae: str
+    validation: str
+    test: str
     seconds: str
     megabytes: str
     curve: Markup
@@ -89,6 +91,7 @@ def write_page(
         tables=[(table, Markup(to_html(table))) for table in tables],
         figures=[_figure(spec, figures, results) for spec in study.figures],
         runs=[_run_row(result) for result in results],
+        score=" or ".join(dict.fromkeys(metric_of(HEADLINE[result.task]).label for result in results)),
         several_workers=len({result.workers for result in results}) > 1,
         settings=list(_settings(results)),
         seeds=sorted({result.seed for result in results}),
@@ -127,12 +130,21 @@ def _run_row(result: RunResult) -> RunRow:
         result=result,
         parameters=_count(scores.get("parameters")),
         epochs=f"{_count(scores.get('best_epoch'))} of {_count(scores.get('epochs'))}",
-        validation_mae=_shown(splits.get("validation", {}).get("mae")),
-        test_mae=_shown(splits.get("test", {}).get("mae")),
+        validation=_shown(_headline(result, splits.get("validation"))),
+        test=_shown(_headline(result, splits.get("test"))),
         seconds=_shown(result.stats.get("total"), 3),
         megabytes=_shown(result.stats.get("max_private_mem"), 3),
-        curve=sparkline(list(read_epochs(result.folder)["v_mae"])),
+        curve=sparkline(list(read_epochs(result.folder, result.predicted)[result.predicted.validation])),
     )
+
+
+def _headline(result: RunResult, scores: Mapping[str, Any] | None) -> Any:
+    """The one score of a split that models are ranked by; None where the split was not scored."""
+    if not scores:
+        return None
+    asked = in_full({"metric": HEADLINE[result.task]})
+    inside = scores[asked["nodes"]][asked["negatives"]] if result.task == LINKS else scores
+    return inside[asked["metric"]]
 
 
 def _count(value: int | None) -> str:

@@ -15,12 +15,13 @@ import yaml
 
 from stgnn.errors import InputError
 from stgnn.runs import USUAL_REGIME
+from stgnn.scores import ENTRY_SCORES
+from stgnn.tasks import ENTRIES, LINKS, PREDICTED, Predicted
 
 RETRAIN = "train this run again"
 IDENTITY = {
     "dataset": str, "model": str, "regime": str, "batching": str, "workers": int, "seed": int, "run": str,
 }  # fmt: skip
-SCORES = ("count", "mae", "mse", "rmse", "mape")
 ACCELERATOR = "GPU_Memory_Used"  # a column of system_stats.csv that may be empty
 
 
@@ -40,6 +41,16 @@ class RunResult:
     scores: Mapping[str, Any]  # metrics.json
     stats: Mapping[str, float]  # the numeric columns of stats.csv, NaN where a cell is empty
     device: str  # what stats.csv says it ran on; "" when it does not
+
+    @property
+    def task(self) -> str:
+        """What it predicts: entries, links or nodes."""
+        return str(self.scores.get("predict", ENTRIES))
+
+    @property
+    def predicted(self) -> Predicted:
+        """What its epochs were judged by."""
+        return PREDICTED[self.task]
 
     @property
     def label(self) -> str:
@@ -73,8 +84,13 @@ def read_run(folder: Path) -> RunResult:
     for key, kind in IDENTITY.items():
         _require(path, key, scores.get(key), kind)
     _require(path, "splits", scores.get("splits"), dict)
+    if scores.setdefault("predict", ENTRIES) not in PREDICTED:
+        raise InputError(
+            path, f"predict is {scores['predict']!r}, expected one of {', '.join(PREDICTED)}", RETRAIN
+        )
+    check = {ENTRIES: _check_entries, LINKS: _check_links}.get(scores["predict"], _check_numbers)
     for split, values in scores["splits"].items():
-        _check_split(path, split, values)
+        check(path, f"splits.{split}", values)
     stats, device = _read_stats(folder / "stats.csv")
     identity = {key: scores[key] for key in IDENTITY}
     return RunResult(
@@ -87,10 +103,10 @@ def read_runs(folders: Sequence[Path]) -> list[RunResult]:
     return [read_run(folder) for folder in dict.fromkeys(folders)]
 
 
-def read_epochs(folder: Path) -> pd.DataFrame:
-    """Return `per_epoch_stats.csv`: epoch, runtime (s), t_mae, v_mae, ...; no rows without epochs."""
+def read_epochs(folder: Path, judged: Predicted = PREDICTED[ENTRIES]) -> pd.DataFrame:
+    """Return `per_epoch_stats.csv`: epoch, runtime (s), and what epochs are `judged` by; no rows without epochs."""
     path = folder / "per_epoch_stats.csv"
-    epochs = _read_numbers(path, ("epoch", "runtime", "t_mae", "v_mae"))
+    epochs = _read_numbers(path, ("epoch", "runtime", judged.train, judged.validation))
     twice = epochs["epoch"][epochs["epoch"].duplicated()]
     if len(twice):
         raise InputError(path, f"epoch {twice.iloc[0]:g} is there twice", RETRAIN)
@@ -119,21 +135,39 @@ def number(value: Any) -> float:
     return math.nan if value is None else float(value)
 
 
-def _check_split(path: Path, split: str, values: Any) -> None:
-    _require(path, f"splits.{split}", values, dict)
-    _require(path, f"splits.{split}.horizon", values.get("horizon"), list)
-    entries = [(f"splits.{split}", values)]
+def _check_entries(path: Path, key: str, values: Any) -> None:
+    """A split of a signal: scores pooled over the horizon, and those of each of its steps."""
+    _require(path, key, values, dict)
+    _require(path, f"{key}.horizon", values.get("horizon"), list)
+    entries = [(key, values)]
     for position, entry in enumerate(values["horizon"]):
-        where = f"splits.{split}.horizon[{position}]"
+        where = f"{key}.horizon[{position}]"
         _require(path, where, entry, dict)
         _require(path, f"{where}.step", entry.get("step"), int)
         entries.append((where, entry))
     for where, entry in entries:
-        for score in SCORES:
+        for score in ENTRY_SCORES:
             if score not in entry:
                 raise InputError(path, f"{where} lacks '{score}'", RETRAIN)
             if entry[score] is not None:
                 _require(path, f"{where}.{score}", entry[score], (int, float))
+
+
+def _check_links(path: Path, key: str, values: Any) -> None:
+    """A split of an event stream: by whose events are counted and by what they are told from, scores."""
+    _require(path, key, values, dict)
+    for nodes, kinds in values.items():
+        _require(path, f"{key}.{nodes}", kinds, dict)
+        for kind, scores in kinds.items():
+            if kind != "count":
+                _check_numbers(path, f"{key}.{nodes}.{kind}", scores)
+
+
+def _check_numbers(path: Path, key: str, values: Any) -> None:
+    _require(path, key, values, dict)
+    for score, value in values.items():
+        if value is not None:
+            _require(path, f"{key}.{score}", value, (int, float))
 
 
 def _read_stats(path: Path) -> tuple[dict[str, float], str]:

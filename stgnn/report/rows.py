@@ -13,6 +13,7 @@ import pandas as pd
 from stgnn.errors import InputError
 from stgnn.report.metrics import metric_of
 from stgnn.report.summary import Summary, summarise
+from stgnn.scores import in_full
 
 RUN_KEYS = ("dataset", "model", "regime", "batching", "workers")
 USUAL_ROWS = ("dataset", "model", "batching")
@@ -20,17 +21,19 @@ USUAL_ROWS = ("dataset", "model", "batching")
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a column measures: a metric, of a split and forecast step where it has them."""
+    """What a column measures: a metric, of a split and forecast step, or of nodes and negatives, where it has them."""
 
     metric: str
     split: str  # "" for what belongs to the whole run
     horizon: int | None  # None: pooled over the horizon, or without one
+    nodes: str = ""  # of links: all events, or those of new nodes
+    negatives: str = ""  # what links are told from
 
     @property
     def slug(self) -> str:
         """A name without spaces, for CSV headers."""
         step = f"h{self.horizon}" if self.horizon is not None else ""
-        return "_".join(part for part in (self.metric, self.split, step) if part)
+        return "_".join(part for part in (self.metric, self.split, self.nodes, self.negatives, step) if part)
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,9 @@ def quantity_of(frame: pd.DataFrame, column: Mapping[str, Any], where: str) -> Q
         todo = f"did you mean '{near[0]}'?" if near else f"recorded are {', '.join(known)}"
         raise InputError(where, f"no run recorded the metric '{metric}'", todo)
     default = "test" if (recorded["split"] != "").any() else ""
-    return Quantity(metric, column.get("split") or default, column.get("horizon"))
+    asked = in_full(column)
+    where_of = asked.get("nodes", ""), asked.get("negatives", "")
+    return Quantity(metric, column.get("split") or default, column.get("horizon"), *where_of)
 
 
 def group_runs(
@@ -122,7 +127,9 @@ def _without_parameters(runs: pd.DataFrame) -> bool:
 
 def _values(runs: pd.DataFrame, quantity: Quantity) -> pd.DataFrame:
     horizon = runs["horizon"].isna() if quantity.horizon is None else runs["horizon"].eq(quantity.horizon)
-    chosen = (runs["metric"] == quantity.metric) & (runs["split"] == quantity.split)
+    chosen = runs["metric"] == quantity.metric
+    for key in ("split", "nodes", "negatives"):
+        chosen &= runs[key] == getattr(quantity, key)
     return runs[chosen & horizon.fillna(False).astype(bool)]
 
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from stgnn.errors import InputError
 from stgnn.report.metrics import DATA_UNITS, metric_of
-from stgnn.report.results import SCORES, RunResult, number, say_workers
+from stgnn.report.results import RunResult, number, say_workers
 from stgnn.report.style import (
     INK,
     MARKERS,
@@ -23,6 +23,7 @@ from stgnn.report.style import (
     panels,
     say_empty,
 )
+from stgnn.scores import ENTRY_SCORES
 
 # Unit of a metric -> the power of the workers that it goes with when none of their work is lost.
 IDEAL = {"s": -1.0, "windows/s": 1.0}
@@ -68,7 +69,7 @@ def draw_scaling(runs: Sequence[RunResult], spec: Mapping[str, Any]) -> Figure:
 
 def value_of(run: RunResult, metric: str, split: str) -> float:
     """Return what the run recorded of `metric`: of the split where it is an error; NaN where it did not."""
-    if metric in SCORES:
+    if metric in ENTRY_SCORES:
         return number(run.scores["splits"].get(split, {}).get(metric))
     recorded = run.stats.get(metric, np.nan)
     return number(run.scores.get(metric)) if np.isnan(recorded) else recorded
@@ -159,7 +160,7 @@ def _scale(axes: Axes, places: Sequence[float], metric: str) -> None:
 
 def _label(metric: str, split: str, data_units: str) -> str:
     described = metric_of(metric)
-    label = f"{split.capitalize()} {described.label}" if metric in SCORES else described.label
+    label = f"{split.capitalize()} {described.label}" if metric in ENTRY_SCORES else described.label
     unit = data_units if described.unit == DATA_UNITS else described.unit
     between = "\n" if len(label) > MOST_LABEL else " "
     return f"{label}{between}({unit})" if unit else label

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from stgnn.report.metrics import metric_of
 from stgnn.report.panels import align, by_workers
 from stgnn.report.results import RunResult, number, read_epochs
 from stgnn.report.steps import step_unit
@@ -32,7 +33,7 @@ Curves = Mapping[
 
 
 def draw_curves(runs: Sequence[RunResult]) -> Figure:
-    """Draw the validation MAE after each epoch: a panel a dataset and number of workers.
+    """Draw the validation score after each epoch: a panel a dataset and number of workers.
 
     A line each model and batching: the mean over the seeds, in a band from the least to the most. A mean covers the
     epochs that all seeds reached. A model without epochs (a baseline) is a level line.
@@ -45,7 +46,8 @@ def draw_curves(runs: Sequence[RunResult]) -> Figure:
         _draw_lines(axes, trained, runs, marked=False)
         _draw_levels(axes, {key: frame for key, frame in curves.items() if len(frame) == 1}, runs)
         _finish(axes, trained or curves)
-        axes.set_ylabel(_with_unit("Validation MAE", chosen[0].units))
+        judged = metric_of(chosen[0].predicted.validation)
+        axes.set_ylabel(_with_unit(judged.label, chosen[0].units if judged.unit else ""))
         axes.set_xlabel("Epoch")
         if trained:
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
@@ -74,8 +76,8 @@ def draw_horizon(runs: Sequence[RunResult], frequencies: Mapping[str, str | None
 
 
 def _validation_curve(run: RunResult) -> pd.Series:
-    epochs = read_epochs(run.folder)
-    return pd.Series(epochs["v_mae"].to_numpy(), index=epochs["epoch"].to_numpy())
+    epochs = read_epochs(run.folder, run.predicted)
+    return pd.Series(epochs[run.predicted.validation].to_numpy(), index=epochs["epoch"].to_numpy())
 
 
 def _test_errors(run: RunResult, length: float) -> pd.Series:

@@ -15,6 +15,7 @@ from stgnn.report.results import say_workers
 from stgnn.report.rows import RUN_KEYS, USUAL_ROWS, Group, Quantity, group_runs, quantity_of
 from stgnn.report.steps import step_label
 from stgnn.report.summary import Summary, best
+from stgnn.scores import in_full
 
 
 @dataclass(frozen=True)
@@ -198,8 +199,11 @@ def _find_reference(
     group: Group, quantity: Quantity, references: Sequence[Mapping[str, Any]], marks: dict[str, str]
 ) -> Reference | None:
     for each in references:
-        measured = (each["metric"], each.get("split") or "", each.get("horizon"))
-        if measured == (quantity.metric, quantity.split, quantity.horizon) and group.matches(each["match"]):
+        full = in_full(each)
+        of = tuple(full.get(key) or "" for key in ("split", "nodes", "negatives"))
+        asked = (quantity.split, quantity.nodes, quantity.negatives)
+        same = (full["metric"], full.get("horizon")) == (quantity.metric, quantity.horizon)
+        if same and of == asked and group.matches(each["match"]):
             text = ": ".join(part for part in (each["source"], each.get("note")) if part)
             mark = marks.setdefault(text, _letters(len(marks)))
             return Reference(each["value"], each.get("std"), text, mark)
@@ -222,6 +226,8 @@ def _shared_step(groups: Sequence[Group], quantity: Quantity, frequencies: Mappi
 def _make_column(spec: Mapping[str, Any], quantity: Quantity, cells: Sequence[Cell], step: str) -> Column:
     metric = metric_of(quantity.metric)
     split = f" {quantity.split}" if quantity.split not in ("", "test") else ""
+    split += " new nodes" * (quantity.nodes == "new")
+    split += f", {quantity.negatives}" * (quantity.negatives not in ("", "random", "every"))
     units = {cell.unit for cell in cells} - {""}
     return Column(
         slug=quantity.slug,

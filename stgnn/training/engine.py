@@ -63,7 +63,7 @@ def train_worker(settings: Mapping[str, Any], store: Path, folder: Path, code: s
     record = folder / "system_stats.csv" if world.is_first else None
     with StopRequest() as stop, Monitor(record, world.device) as monitor:
         started = time.perf_counter()
-        task = make_task(settings, store, world)
+        task = make_task(settings, store, folder, world)
         preprocessing = time.perf_counter() - started
         run = Run(task, folder / "checkpoint.pt", task.identity(code), stop, monitor)
         run.resume()
@@ -80,10 +80,10 @@ def train_worker(settings: Mapping[str, Any], store: Path, folder: Path, code: s
     world.wait_for_all()  # no worker is gone before the results are there
 
 
-def make_task(settings: Mapping[str, Any], store: Path, world: World) -> Task:
-    """The task that the run declares, ready for its first step. Raises `InputError` for unusable settings."""
+def make_task(settings: Mapping[str, Any], store: Path, folder: Path, world: World) -> Task:
+    """The task of the run that `folder` is for, ready for its first step. Raises `InputError` for unusable settings."""
     module = importlib.import_module(PREDICTED[predicted(settings)].module)
-    task: Task = module.prepare(settings, store, world)
+    task: Task = module.prepare(settings, store, folder, world)
     return task
 
 
@@ -226,8 +226,9 @@ class Run:
         self.progress.history.append({"epoch": self.progress.epoch} | row)
         if self._world.is_first:
             of = f"epoch {self.progress.epoch}/{self.training.epochs}"
-            validated = "" if math.isnan(validation) else f"  {_spoken(names.validation)} {validation:.4f}"
-            log.info("%s  %s %.4f%s  %.1f s", of, _spoken(names.train), train, validated, seconds)
+            scored = {names.train: train, names.validation: validation}.items()
+            shown = [f"{_spoken(name)} {score:.4f}" for name, score in scored if not math.isnan(score)]
+            log.info("%s  %s  %.1f s", of, "  ".join(shown), seconds)
 
     def _fit_directly(self) -> None:
         """Fit a model that needs no gradients."""

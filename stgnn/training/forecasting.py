@@ -22,7 +22,7 @@ from stgnn.training.setup import prepare as set_up
 from stgnn.training.task import Task
 
 
-def prepare(settings: Mapping[str, Any], store: Path, world: World) -> "Forecasting":
+def prepare(settings: Mapping[str, Any], store: Path, folder: Path, world: World) -> "Forecasting":
     """The task that a resolved run on a signal store declares."""
     return Forecasting(set_up(settings, store, world))
 

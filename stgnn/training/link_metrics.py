@@ -103,6 +103,17 @@ class LinkScores:
             "new": self._over([batch.new_B for batch in self._batches]),
         }
 
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """All that was added, in order: `logit` [E], `negative_<kind>` [E, Q], and `rank` [E] if events were ranked."""
+        batches = self._batches
+        if not batches:
+            return {"logit": np.empty(0, np.float32)}
+        found = {"logit": np.concatenate([batch.positive_B for batch in batches])}
+        for kind in batches[0].negative:
+            found[f"negative_{kind}"] = np.concatenate([batch.negative[kind] for batch in batches])
+        ranked = np.concatenate([batch.rank_B for batch in batches])
+        return found | ({"rank": ranked} if len(ranked) else {})
+
     def _over(self, masks: list[NDArray[np.bool_]]) -> dict[str, Any]:
         counted = [(batch, mask) for batch, mask in zip(self._batches, masks, strict=True) if mask.any()]
         metrics: dict[str, Any] = {}

@@ -124,7 +124,7 @@ def _open(path: Path, dataset: str, model: Mapping[str, Any]) -> SignalStore:
     held = store.attributes.get("dataset", dataset)
     if held != dataset:
         raise InputError(store.path, f"holds {held}, but the run is on {dataset}", "give its store")
-    if store.edge_ptr is not None and not find_class(model["class"]).on_changing_graphs:
+    if store.edge_ptr is not None and not find_class(model["class"], Forecaster).on_changing_graphs:
         problem = f"its graph changes with time, which {model['name']} cannot use"
         raise InputError(store.path, problem, "choose a snapshot model, or a dataset with one graph")
     return store
@@ -137,7 +137,7 @@ def _build(
     features: ChosenFeatures,
     model_input: ModelInput,
 ) -> Forecaster:
-    if find_class(model["class"]).needs_past_target and not features.targets_are_seen:
+    if find_class(model["class"], Forecaster).needs_past_target and not features.targets_are_seen:
         raise InputError("task.inputs", f"{model['name']} needs the past of what it forecasts", "list it too")
     nodes, outputs = store.shape[1], len(features.targets)
     shape = TaskShape(windows.input_len, windows.horizon, nodes, model_input.num_channels, outputs)

@@ -51,7 +51,7 @@ def train(world: World, run: dict[str, Any], store: Path, folder: Path) -> None:
 
 def losses(world: World, run: dict[str, Any], store: Path, steps: int) -> list[float]:
     """The loss of each of the first steps, of all workers together."""
-    task = engine.make_task(run, store, world)
+    task = engine.make_task(run, store, store.parent, world)
     state = engine.Run(task, Path("unused"), {}, None, None)  # type: ignore[arg-type]
     found: list[float] = []
     descend = state._descend

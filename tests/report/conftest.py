@@ -172,6 +172,7 @@ def make_frame() -> Callable[..., pd.DataFrame]:
         run = frame["batching"] + "-w" + frame["workers"].astype(str) + "-s" + frame["seed"].astype(str)
         frame.insert(5, "run", run)
         frame.insert(2, "regime", "minibatch")
+        frame = frame.assign(nodes="", negatives="")
         return frame.astype({"horizon": "Int64", "value": "float64"})
 
     return make

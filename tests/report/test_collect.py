@@ -23,7 +23,8 @@ def test_each_score_and_cost_is_one_line(make_run: MakeRun, tmp_path: Path) -> N
     identity = ["chickenpox-hungary", "tgcn", "minibatch", "index", "1", "2", folder.name]
     assert all(line[:7] == identity for line in lines)
     scores = json.loads((folder / "metrics.json").read_text())
-    found = {tuple(line[7:10]): (line[10], line[11]) for line in lines}
+    assert all(line[9:11] == ["", ""] for line in lines)  # of links alone
+    found = {(line[7], line[8], line[11]): (line[12], line[13]) for line in lines}
     # 3 splits x (pooled + 4 steps) x 5 scores, 3 facts of the training, 12 numbers of stats.csv less epochs
     assert len(found) == len(lines) == 3 * 5 * 5 + 3 + 12
     test = scores["splits"]["test"]
@@ -130,7 +131,7 @@ def test_wrong_key_of_the_metrics_is_named(
         collect([folder], tmp_path / "runs.csv")
 
 
-@pytest.mark.parametrize("content", ["a,b\n1,2\n", "", ",".join(COLUMNS) + "\nx,y,z,one,0,r,,,mae,1,\n"])
+@pytest.mark.parametrize("content", ["a,b\n1,2\n", "", ",".join(COLUMNS) + "\nx,y,z,one,0,r,,,,,mae,1,\n"])
 def test_what_is_no_runs_csv_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "runs.csv").write_text(content)
     with pytest.raises(InputError, match=r"runs\.csv"):

@@ -1,0 +1,180 @@
+"""The task of link prediction on an event stream: who meets whom next, told from those who do not.
+
+Training: every event and one random destination in its place, mean BCE of both (Rossi et al. 2020, section 5); the
+state of the model runs along and starts afresh each epoch. Scoring: against the negatives of the store, and by the
+rank among all destinations; the state goes on through validation and test, fed by what really happened.
+
+Axes: B events of a batch, Q candidates of an event (the first is the real one), D all destinations.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from stgnn.data.events.batches import EventBatch
+from stgnn.data.events.negatives import training_negatives
+from stgnn.distributed.world import World
+from stgnn.errors import InputError
+from stgnn.models.temporal.base import State
+from stgnn.store.split import ROLES, TEST, TRAIN, VALIDATION
+from stgnn.training.link_metrics import LinkScores, ranks
+from stgnn.training.link_predictions import write_link_predictions
+from stgnn.training.stream_setup import StreamSetup, each, prepare_stream
+from stgnn.training.task import Task
+
+EVERY = "every"  # among `negatives:`, the rank among all destinations
+
+
+def prepare(settings: Mapping[str, Any], store: Path, folder: Path, world: World) -> "LinkPrediction":
+    """The task that a resolved run on an event store declares."""
+    return LinkPrediction(prepare_stream(settings, store, world))
+
+
+class LinkPrediction(Task):
+    """Scores of real events above those of others, by a model that reads the stream in order."""
+
+    def __init__(self, setup: StreamSetup) -> None:
+        super().__init__(setup.settings, setup.training, setup.world, setup.model, setup.store.digest)
+        self.setup, self.events = setup, setup.model
+        self._stream = setup.stream(TRAIN)
+        if not len(self._stream):
+            raise InputError(
+                str(setup.store.path), "no training events", "give training a larger share of time"
+            )
+        self._state: State = self.events.initial_state()
+        self._epoch = 0
+        self._pool_D = torch.from_numpy(setup.store.train_destination.copy()).to(self.device)
+        self._destination_D = torch.from_numpy(setup.store.destination.copy()).long().to(self.device)
+        self._test_scores: LinkScores | None = None
+
+    # -- training ---------------------------------------------------------------------------------
+
+    @property
+    def learns(self) -> bool:
+        """Whether the model has weights to train."""
+        return self.events.learns
+
+    def fit(self) -> float:
+        """Nothing to fit, and no loss: what happened before is looked up."""
+        return float("nan")
+
+    def steps_per_epoch(self) -> int:
+        """Batches of the training events."""
+        return len(self._stream)
+
+    def batches(self, epoch: int, first: int, steps: int) -> Iterator[EventBatch]:
+        """The training events in order, from batch `first` on."""
+        self._epoch = epoch
+        if first == 0:
+            self._state = self.events.initial_state()
+        for _, batch in zip(range(first, steps), self._stream.batches(first), strict=False):
+            yield batch
+
+    def loss(self, batch: EventBatch, trained: nn.Module, step: int) -> tuple[Tensor, Tensor]:
+        """Mean BCE of the events plus that of their negatives; its sum, events, and events again."""
+        negative_B = training_negatives(self.settings["seed"], self._epoch, batch.event_B, self._pool_D)
+        candidate_BQ = torch.stack([batch.dst_B, negative_B], dim=1)
+        logit_BQ, state = self.events.step(self._state, batch, candidate_BQ, self.setup.train_view)
+        self._state = state.detach()
+        truth_BQ = torch.zeros_like(logit_BQ)
+        truth_BQ[:, 0] = 1.0
+        loss = 2 * binary_cross_entropy_with_logits(logit_BQ, truth_BQ)
+        count = torch.full((), len(batch), dtype=torch.float64, device=self.device)
+        return loss, torch.stack([loss.detach().double() * count, count, count])
+
+    def state(self) -> dict[str, Tensor]:
+        """What the model remembers."""
+        return self._state.tensors()
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Remember it again."""
+        self._state = type(self._state).from_tensors(state)
+
+    # -- scores -----------------------------------------------------------------------------------
+
+    def validates(self) -> bool:
+        """Whether there are validation events."""
+        return len(self.setup.stream(VALIDATION)) > 0
+
+    def validate(self) -> float:
+        """Pooled AP of the validation events against random negatives, from the state that training left."""
+        start = self._state if self.learns else self.setup.state_after_training(self.between)
+        scores, _ = self._score(start, VALIDATION, ("random",))
+        found = scores.summary()["all"]["random"]["ap"]
+        return float("nan") if found is None else float(found)
+
+    def evaluate(self, splits: Iterable[str]) -> dict[str, Any]:
+        """AP, AUC, MRR and Hits of each split, from one pass over the stream by the weights as they are now."""
+        wanted, found = tuple(splits), {}
+        negatives = tuple(self.settings["task"]["negatives"])
+        self.model.eval()
+        with torch.no_grad():
+            state = self.setup.state_after_training(self.between)
+        for role in (VALIDATION, TEST):
+            name = ROLES[role]
+            scores, state = self._score(state, role, negatives if name in wanted else ())
+            if name in wanted:
+                found[name] = scores.summary()
+            if role == TEST:
+                self._test_scores = scores
+        return {name: found[name] for name in wanted}
+
+    @torch.no_grad()
+    def _score(self, state: State, role: int, negatives: tuple[str, ...]) -> tuple[LinkScores, State]:
+        """Scores of the events of a role (none where nothing is asked), and the state after them."""
+        self.model.eval()
+        scores = LinkScores()
+        for batch in each(self.setup.stream(role), f"scoring {ROLES[role]}", self.between):
+            # Before the step: the state that it starts from is not kept.
+            rank_B = self._rank(state, batch) if EVERY in negatives else None
+            candidate_BQ = self._candidates(batch, negatives)
+            logit_BQ, state = self.events.step(state, batch, candidate_BQ, self.setup.view)
+            state = state.detach()
+            if negatives:
+                scores.add(
+                    logit_BQ[:, 0], self._by_kind(logit_BQ, negatives), self.setup.new_B(batch), rank_B
+                )
+        return scores, state
+
+    def _candidates(self, batch: EventBatch, negatives: tuple[str, ...]) -> Tensor:
+        """The real destination and those of each kind of negatives, [B, 1 + kinds * negatives of a kind]."""
+        stored = self.setup.store.negatives
+        # The last rows of the stream are those that negatives are stored of.
+        row_B = (batch.event_B - (self.setup.store.num_events - len(stored["random"]))).cpu().numpy()
+        kinds = [torch.from_numpy(stored[kind][row_B]).long() for kind in negatives if kind != EVERY]
+        return torch.cat([batch.dst_B[:, None], *(kind_BQ.to(self.device) for kind_BQ in kinds)], dim=1)
+
+    def _by_kind(self, logit_BQ: Tensor, negatives: tuple[str, ...]) -> dict[str, Tensor]:
+        kinds = [kind for kind in negatives if kind != EVERY]
+        return dict(zip(kinds, logit_BQ[:, 1:].chunk(len(kinds), dim=1), strict=True))
+
+    def _rank(self, state: State, batch: EventBatch) -> Tensor:
+        score_BD = self.events.rank(state, batch, self._destination_D, self.setup.view)
+        return ranks(score_BD, self._destination_D, batch.src_B, batch.dst_B, batch.t_B)
+
+    def write_predictions(self, folder: Path) -> None:
+        """Write the test events' scores and ranks."""
+        if self._test_scores is None or "test" not in self.training.evaluate:
+            raise InputError(
+                "training.save_predictions", "the test split is not scored", "add test to evaluate"
+            )
+        write_link_predictions(folder / "predictions.zarr", self.setup.store, self._test_scores)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is predicted, and the sizes of the batches that decide what the scores mean."""
+        return {"predict": "links", "batch_size": self.setup.protocol.batch_size}
+
+    @property
+    def sizes(self) -> dict[str, float]:
+        """MB of the stream."""
+        return {"events_mb": self.setup.megabytes}
+
+    @property
+    def samples(self) -> str:
+        """Throughput is counted in events."""
+        return "events"
