@@ -49,6 +49,11 @@ class WindowBatch:
         return None if self.edges is None else self.edges.of(self.start, self.x_BLNF.shape[1])
 
     @cached_property
+    def last_edges(self) -> WindowEdges | None:
+        """The edges of the last past entry alone; None on a static graph."""
+        return None if self.edges is None else self.edges.of(self.start + self.x_BLNF.shape[1] - 1, 1)
+
+    @cached_property
     def y_edges(self) -> WindowEdges | None:
         """The edges of the future, which a forecast may not use unless they are planned; None on a static graph."""
         first = self.start + self.x_BLNF.shape[1]

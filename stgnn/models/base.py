@@ -41,6 +41,29 @@ class TaskShape:
             )
 
 
+@dataclass(frozen=True)
+class Known:
+    """What a model may know beside the window; None where there is none of it.
+
+    Attributes:
+        past_calendar_BTK: time of day in [0, 1) and day of week 0..6 of the past entries, for models that know the
+            time itself, whatever channels the input has; None when the dataset has no dates.
+        calendar_BHK: the same of the future entries.
+        edges: those of the last past entry where the graph changes with time, for models that read them.
+        target_BHNF: scaled future entries without NaN, for training by scheduled sampling only.
+        step: optimiser steps done so far, for schedules inside a model.
+    """
+
+    past_calendar_BTK: Tensor | None = None
+    calendar_BHK: Tensor | None = None
+    edges: WindowEdges | None = None
+    target_BHNF: Tensor | None = None
+    step: int = 0
+
+
+NOTHING = Known()
+
+
 class Forecaster(nn.Module):
     """Maps a window of past entries to the entries that follow, for all graph nodes at once.
 
@@ -55,7 +78,7 @@ class Forecaster(nn.Module):
     needs_equal_lengths: ClassVar[bool] = False  # of input and horizon
     needs_past_target: ClassVar[bool] = False  # in its input, where a task chooses what a model sees
     on_changing_graphs: ClassVar[bool] = False  # can be trained on those, by each window's edges or without
-    # Is given each window's edges, where the graph changes with time.
+    # Is given the edges of each window's last entry, where the graph changes with time.
     reads_edges: ClassVar[bool] = False
 
     def __init__(self, shape: TaskShape, graph: Graph) -> None:
@@ -66,26 +89,10 @@ class Forecaster(nn.Module):
             )
         self.shape, self.graph = shape, graph
 
-    def forward(
-        self,
-        x_BTNC: Tensor,
-        *,
-        past_calendar_BTK: Tensor | None = None,
-        edges: WindowEdges | None = None,
-        calendar_BHK: Tensor | None = None,
-        target_BHNF: Tensor | None = None,
-        step: int = 0,
-    ) -> Tensor:
+    def forward(self, x_BTNC: Tensor, known: Known = NOTHING) -> Tensor:
         """Return the forecast `[B, H, N, F]` in scaled units, in the dtype of `x_BTNC`.
 
-        Args:
-            x_BTNC: scaled features, then calendar channels, of the past entries.
-            past_calendar_BTK: time of day in [0, 1) and day of week 0..6 of the past entries, for models that
-                know the time itself, whatever channels the input has; None when the dataset has no dates.
-            calendar_BHK: the same of the future entries.
-            edges: the edges of the past entries where the graph changes with time, for models that read them.
-            target_BHNF: scaled future entries without NaN, for training by scheduled sampling only.
-            step: optimiser steps done so far, for schedules inside a model.
+        `x_BTNC` holds scaled features, then calendar channels, of the past entries.
         """
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 

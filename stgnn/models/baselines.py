@@ -14,10 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stgnn.data.edges import WindowEdges
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
-from stgnn.models.base import FittedForecaster, Scales, TaskShape
+from stgnn.models.base import NOTHING, FittedForecaster, Known, Scales, TaskShape
 
 DAYS = 7
 FINEST_SLOTS_PER_DAY = 1440  # one a minute: bounds the memory when times are irregular
@@ -45,16 +44,7 @@ class LastValue(FittedForecaster):
     ) -> None:
         """Do nothing: the forecast depends on the window alone."""
 
-    def forward(
-        self,
-        x_BTNC: Tensor,
-        *,
-        past_calendar_BTK: Tensor | None = None,
-        edges: WindowEdges | None = None,
-        calendar_BHK: Tensor | None = None,
-        target_BHNF: Tensor | None = None,
-        step: int = 0,
-    ) -> Tensor:
+    def forward(self, x_BTNC: Tensor, known: Known = NOTHING) -> Tensor:
         """Return the last entry's features, H times; see `Forecaster.forward`."""
         self.expect_window(x_BTNC)
         last_B1NF = x_BTNC[:, -1:, :, : self.shape.num_outputs]
@@ -87,16 +77,7 @@ class TrainMean(FittedForecaster):
         mean_NF = _node_mean(sum_SNF[0], count_SNF[0])
         self.mean_NF = scaler.scale(mean_NF.to(self.mean_NF.device)).to(self.mean_NF.dtype)
 
-    def forward(
-        self,
-        x_BTNC: Tensor,
-        *,
-        past_calendar_BTK: Tensor | None = None,
-        edges: WindowEdges | None = None,
-        calendar_BHK: Tensor | None = None,
-        target_BHNF: Tensor | None = None,
-        step: int = 0,
-    ) -> Tensor:
+    def forward(self, x_BTNC: Tensor, known: Known = NOTHING) -> Tensor:
         """Return the fitted mean for every window and step; see `Forecaster.forward`."""
         self.expect_window(x_BTNC)
         _expect_fitted(self.mean_NF)
@@ -142,22 +123,13 @@ class HistoricalAverage(FittedForecaster):
         mean_SNF = _fill_slots(*_sum_by_slot(store_rows, train_rows, slot_T, sizes, null_value))
         self.mean_SNF = scaler.scale(mean_SNF.to(self.mean_SNF.device)).to(self.mean_SNF.dtype)
 
-    def forward(
-        self,
-        x_BTNC: Tensor,
-        *,
-        past_calendar_BTK: Tensor | None = None,
-        edges: WindowEdges | None = None,
-        calendar_BHK: Tensor | None = None,
-        target_BHNF: Tensor | None = None,
-        step: int = 0,
-    ) -> Tensor:
+    def forward(self, x_BTNC: Tensor, known: Known = NOTHING) -> Tensor:
         """Return the mean of each future entry's slot of the week; see `Forecaster.forward`."""
         self.expect_window(x_BTNC)
         _expect_fitted(self.mean_SNF)
-        if calendar_BHK is None:
+        if known.calendar_BHK is None:
             raise _no_dates()
-        slot_BH = _slot_of_week(calendar_BHK, len(self.mean_SNF) // DAYS)
+        slot_BH = _slot_of_week(known.calendar_BHK, len(self.mean_SNF) // DAYS)
         return self.mean_SNF[slot_BH].to(x_BTNC.dtype)
 
 

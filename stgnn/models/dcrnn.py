@@ -12,9 +12,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from stgnn.data.edges import WindowEdges
 from stgnn.graph.graph import Graph
-from stgnn.models.base import Forecaster, PositiveInt, TaskShape, require_positive
+from stgnn.models.base import NOTHING, Forecaster, Known, PositiveInt, TaskShape, require_positive
 from stgnn.nn.recurrent.dcrnn import DCRNN
 
 
@@ -60,16 +59,7 @@ class Seq2SeqDCRNN(Forecaster):
         self.decoder = _Layers(num_layers, shape.num_outputs, hidden_channels, terms)
         self.projection = nn.Linear(hidden_channels, shape.num_outputs, bias=False)
 
-    def forward(
-        self,
-        x_BTNC: Tensor,
-        *,
-        past_calendar_BTK: Tensor | None = None,
-        edges: WindowEdges | None = None,
-        calendar_BHK: Tensor | None = None,
-        target_BHNF: Tensor | None = None,
-        step: int = 0,
-    ) -> Tensor:
+    def forward(self, x_BTNC: Tensor, known: Known = NOTHING) -> Tensor:
         """Return the forecast `[B, H, N, F]`; see `Forecaster.forward`.
 
         Coins are tossed only in training mode and with a target; else the decoder feeds on itself.
@@ -77,9 +67,9 @@ class Seq2SeqDCRNN(Forecaster):
         self.expect_window(x_BTNC)
         _, states = self.encoder.unroll(x_BTNC, self.graph, [None] * len(self.encoder))
         go_B1NF = torch.zeros_like(x_BTNC[:, :1, :, : self.shape.num_outputs])
-        if target_BHNF is None or not self.training:
+        if known.target_BHNF is None or not self.training:
             return self._decode(states, go_B1NF, [], go_B1NF[:, :0])
-        return self._decode(states, go_B1NF, self._toss(step), target_BHNF)
+        return self._decode(states, go_B1NF, self._toss(known.step), known.target_BHNF)
 
     def _toss(self, step: int) -> list[int]:
         """Draw which of the entries after the first are decoded from their true predecessor."""

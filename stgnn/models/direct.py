@@ -8,9 +8,8 @@ from typing import Protocol, cast
 
 from torch import Tensor, nn
 
-from stgnn.data.edges import WindowEdges
 from stgnn.graph.graph import Graph
-from stgnn.models.base import Forecaster, TaskShape, split_horizon
+from stgnn.models.base import NOTHING, Forecaster, Known, TaskShape, split_horizon
 
 
 class DirectForecaster(Forecaster):
@@ -20,16 +19,7 @@ class DirectForecaster(Forecaster):
         """Return all values of the horizon `[B, N, H * F]`, entry after entry, in any floating type."""
         raise NotImplementedError(f"{type(self).__name__} has no values")
 
-    def forward(
-        self,
-        x_BTNC: Tensor,
-        *,
-        past_calendar_BTK: Tensor | None = None,
-        edges: WindowEdges | None = None,
-        calendar_BHK: Tensor | None = None,
-        target_BHNF: Tensor | None = None,
-        step: int = 0,
-    ) -> Tensor:
+    def forward(self, x_BTNC: Tensor, known: Known = NOTHING) -> Tensor:
         """Return the forecast `[B, H, N, F]`; see `Forecaster.forward`."""
         self.expect_window(x_BTNC)
         return split_horizon(self.values(x_BTNC), self.shape).to(x_BTNC.dtype)

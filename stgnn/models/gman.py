@@ -9,11 +9,10 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from stgnn.data.edges import WindowEdges
 from stgnn.errors import InputError
 from stgnn.graph.embedding import spectral_embedding
 from stgnn.graph.graph import Graph
-from stgnn.models.base import Forecaster, PositiveInt, TaskShape, require_positive
+from stgnn.models.base import NOTHING, Forecaster, Known, PositiveInt, TaskShape, require_positive
 from stgnn.models.calendar import require_calendar, step_of_day
 from stgnn.nn.attention.gman import GMAN
 
@@ -75,19 +74,10 @@ class GMANForecaster(Forecaster):
             mask=False,
         )
 
-    def forward(
-        self,
-        x_BTNC: Tensor,
-        *,
-        past_calendar_BTK: Tensor | None = None,
-        edges: WindowEdges | None = None,
-        calendar_BHK: Tensor | None = None,
-        target_BHNF: Tensor | None = None,
-        step: int = 0,
-    ) -> Tensor:
+    def forward(self, x_BTNC: Tensor, known: Known = NOTHING) -> Tensor:
         """Return the forecast `[B, H, N, F]`; see `Forecaster.forward`."""
         self.expect_window(x_BTNC)
-        times = [require_calendar(past_calendar_BTK), require_calendar(calendar_BHK)]
+        times = [require_calendar(known.past_calendar_BTK), require_calendar(known.calendar_BHK)]
         time_BLK = torch.cat(times, dim=1)
         day_and_step_BL2 = torch.stack(
             [time_BLK[..., 1].long(), step_of_day(time_BLK, self.steps_per_day)], dim=2

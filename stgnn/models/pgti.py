@@ -6,10 +6,9 @@ channels, which are also the hidden ones, F features.
 
 from torch import Tensor
 
-from stgnn.data.edges import WindowEdges
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
-from stgnn.models.base import Forecaster, PositiveInt, TaskShape, require_positive
+from stgnn.models.base import NOTHING, Forecaster, Known, PositiveInt, TaskShape, require_positive
 from stgnn.nn.recurrent.dcrnn import DCRNN
 
 
@@ -46,16 +45,7 @@ class OneCellDCRNN(Forecaster):
             )
         self.cell = DCRNN(shape.num_inputs, shape.num_inputs, max_diffusion_step + 1)
 
-    def forward(
-        self,
-        x_BTNC: Tensor,
-        *,
-        past_calendar_BTK: Tensor | None = None,
-        edges: WindowEdges | None = None,
-        calendar_BHK: Tensor | None = None,
-        target_BHNF: Tensor | None = None,
-        step: int = 0,
-    ) -> Tensor:
+    def forward(self, x_BTNC: Tensor, known: Known = NOTHING) -> Tensor:
         """Return the forecast `[B, H, N, F]`; see `Forecaster.forward`."""
         self.expect_window(x_BTNC)
         state_BTNC, _ = self.cell.unroll(x_BTNC, self.graph)

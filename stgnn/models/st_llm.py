@@ -11,10 +11,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stgnn.data.edges import WindowEdges
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
-from stgnn.models.base import Forecaster, PositiveInt, TaskShape, require_positive, split_horizon
+from stgnn.models.base import (
+    NOTHING,
+    Forecaster,
+    Known,
+    PositiveInt,
+    TaskShape,
+    require_positive,
+    split_horizon,
+)
 from stgnn.models.calendar import require_calendar, step_of_day
 
 DAYS = 7
@@ -82,19 +89,10 @@ class STLLMForecaster(Forecaster):
         self.fusion = nn.Linear(3 * channels, self.gpt.config.n_embd)
         self.head = nn.Linear(self.gpt.config.n_embd, shape.horizon * shape.num_outputs)
 
-    def forward(
-        self,
-        x_BTNC: Tensor,
-        *,
-        past_calendar_BTK: Tensor | None = None,
-        edges: WindowEdges | None = None,
-        calendar_BHK: Tensor | None = None,
-        target_BHNF: Tensor | None = None,
-        step: int = 0,
-    ) -> Tensor:
+    def forward(self, x_BTNC: Tensor, known: Known = NOTHING) -> Tensor:
         """Return the forecast `[B, H, N, F]`; see `Forecaster.forward`."""
         self.expect_window(x_BTNC)
-        now_B1K = require_calendar(past_calendar_BTK)[:, -1:]
+        now_B1K = require_calendar(known.past_calendar_BTK)[:, -1:]
         window_BND = self.window(x_BTNC.transpose(1, 2).flatten(2))
         time_of_day_B1D = self.time_of_day[step_of_day(now_B1K, self.steps_per_day)]
         time_B1D = time_of_day_B1D + self.day_of_week[now_B1K[..., 1].long()]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from stgnn.data.placements import WindowBatch
 from stgnn.distributed import heartbeat
+from stgnn.models.base import Known
 from stgnn.training.metrics import ErrorSums, valid_entries
 from stgnn.training.setup import Setup
 
@@ -41,14 +42,9 @@ class Forecasts:
             target_BHNF = torch.nan_to_num(setup.scaler.scale(raw_BHNF.to(setup.dtype)), nan=0.0)
         bf16 = setup.training.precision == "bfloat16"
         with torch.autocast(setup.device.type, torch.bfloat16, enabled=bf16):
-            forecast = (model or setup.model)(
-                setup.model_input(batch),
-                past_calendar_BTK=batch.x_calendar_BLK,
-                edges=batch.x_edges if setup.model.reads_edges else None,
-                calendar_BHK=batch.y_calendar_BHK,
-                target_BHNF=target_BHNF,
-                step=step,
-            )
+            edges = batch.last_edges if setup.model.reads_edges else None
+            known = Known(batch.x_calendar_BLK, batch.y_calendar_BHK, edges, target_BHNF, step)
+            forecast = (model or setup.model)(setup.model_input(batch), known)
         forecast = forecast.to(setup.dtype)
         return forecast if setup.errors_are_scaled else setup.scaler.unscale(forecast)
 

@@ -66,6 +66,7 @@ def test_every_entry_of_every_window_has_its_own_edges(store: SignalStore, place
     for batch in loader.epoch(1):
         starts = batch.start.tolist()
         assert_edges_of(batch.x_edges, starts, L)
+        assert_edges_of(batch.last_edges, [start + L - 1 for start in starts], 1)
         assert_edges_of(batch.y_edges, [start + L for start in starts], H)
         seen += len(batch)
     assert seen == len(windows.train)

@@ -8,7 +8,7 @@ import torch
 
 from stgnn.errors import InputError
 from stgnn.models import baselines
-from stgnn.models.base import TaskShape
+from stgnn.models.base import Known, TaskShape
 from stgnn.models.baselines import HistoricalAverage, LastValue, TrainMean
 
 HOURS = 24 * 7 * 4
@@ -57,7 +57,7 @@ def forecast(model, steps=(700, 701, 702), hours_per_step=1.0):
     """Raw forecast `[H, N, F]` of the model for one arbitrary window."""
     window = torch.zeros(1, model.shape.input_len, 5, 3)
     calendar = torch.from_numpy(calendar_of(steps, hours_per_step))[None]
-    return ZScore().unscale(model(window, calendar_BHK=calendar)[0]).numpy()
+    return ZScore().unscale(model(window, Known(calendar_BHK=calendar))[0]).numpy()
 
 
 def brute_force_mean(values, chosen):
@@ -173,7 +173,7 @@ def test_minutes_fall_into_their_own_slot_despite_float32(shape, graph):
     minutes = np.stack([np.arange(1440) / 1440, np.zeros(1440)], axis=1).astype(np.float32)
     model.fit(rows_of(signal), minutes, range(1440), ZScore(), None)
     found = ZScore().unscale(
-        model(torch.zeros(1, 4, 5, 3), calendar_BHK=torch.from_numpy(minutes[None, 112:115]))
+        model(torch.zeros(1, 4, 5, 3), Known(calendar_BHK=torch.from_numpy(minutes[None, 112:115])))
     )
     np.testing.assert_allclose(found[0].numpy(), signal[112:115], rtol=1e-5, atol=1e-6)
 
@@ -213,7 +213,7 @@ def test_the_block_size_does_not_change_the_averages(shape, graph, signal, monke
 def test_a_baseline_that_was_not_fitted_says_so(shape, graph):
     for unfitted in (TrainMean(shape, graph), HistoricalAverage(shape, graph)):
         with pytest.raises(RuntimeError, match="fit the baseline"):
-            unfitted(torch.zeros(1, 4, 5, 3), calendar_BHK=torch.zeros(1, 3, 2))
+            unfitted(torch.zeros(1, 4, 5, 3), Known(calendar_BHK=torch.zeros(1, 3, 2)))
 
 
 def test_a_fitted_state_loads_into_a_fresh_baseline(shape, graph, signal):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from stgnn.models.base import TaskShape
+from stgnn.models.base import Known, TaskShape
 from stgnn.models.dcrnn import Seq2SeqDCRNN, teaching_probability
 
 NEVER = 10**9  # a step so late that no true entry is fed any more
@@ -99,7 +99,7 @@ def test_every_pattern_of_coins_is_the_papers_recursion(shape, graph, window, ta
     seen = set()
     for seed in range(40):
         torch.manual_seed(seed)
-        forecast = model(window, target_BHNF=target, step=HALF)[1].detach().numpy()
+        forecast = model(window, Known(target_BHNF=target, step=HALF))[1].detach().numpy()
         same = [
             taught for taught, expected in patterns.items() if np.allclose(forecast, expected, 1e-9, 1e-12)
         ]
@@ -113,7 +113,7 @@ def test_the_gradient_is_the_slope_of_the_loss(shape, graph, window, target):
 
     def loss():
         torch.manual_seed(5)  # the same coins each time
-        return model(window.double(), target_BHNF=target.double(), step=HALF).square().mean()
+        return model(window.double(), Known(target_BHNF=target.double(), step=HALF)).square().mean()
 
     loss().backward()
     direction = [torch.randn_like(parameter) for parameter in model.parameters()]
@@ -146,23 +146,25 @@ def test_true_entries_give_way_to_forecasts_by_the_inverse_sigmoid():
 
 def test_the_first_training_steps_feed_the_true_entries(shape, graph, window, target):
     model = build(shape, graph, cl_decay_steps=10**6).train()
-    forecast = model(window, target_BHNF=target, step=0)
-    changed = model(window, target_BHNF=altered(target, 0), step=0)
+    forecast = model(window, Known(target_BHNF=target, step=0))
+    changed = model(window, Known(target_BHNF=altered(target, 0), step=0))
     assert torch.equal(changed[:, 0], forecast[:, 0])  # an entry is not fed to its own forecast
     assert not torch.allclose(changed[:, 1], forecast[:, 1])
-    assert torch.equal(model(window, target_BHNF=altered(target, 2), step=0), forecast)  # nor the last to any
+    assert torch.equal(
+        model(window, Known(target_BHNF=altered(target, 2), step=0)), forecast
+    )  # nor the last to any
 
 
 def test_late_training_steps_feed_the_forecasts(shape, graph, window, target):
     model = build(shape, graph).train()
-    assert torch.equal(model(window, target_BHNF=target, step=NEVER), model.eval()(window))
+    assert torch.equal(model(window, Known(target_BHNF=target, step=NEVER)), model.eval()(window))
 
 
 def test_evaluation_never_looks_at_the_target_nor_tosses_a_coin(shape, graph, window, target):
     model = build(shape, graph, cl_decay_steps=10**6)
     before = torch.get_rng_state()
     untaught = model.train()(window)
-    assert torch.equal(model.eval()(window, target_BHNF=target, step=0), untaught)
+    assert torch.equal(model.eval()(window, Known(target_BHNF=target, step=0)), untaught)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -171,7 +173,7 @@ def test_coins_follow_the_seed_and_their_probability(shape, graph, window, targe
 
     def forecast(seed, truth):
         torch.manual_seed(seed)
-        return model(window, target_BHNF=truth, step=HALF).detach()
+        return model(window, Known(target_BHNF=truth, step=HALF)).detach()
 
     assert torch.equal(forecast(3, target), forecast(3, target))
     other = altered(target, 0)

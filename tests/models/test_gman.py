@@ -6,7 +6,7 @@ import torch
 from stgnn.errors import InputError
 from stgnn.graph.embedding import spectral_embedding
 from stgnn.graph.graph import Graph
-from stgnn.models.base import TaskShape
+from stgnn.models.base import Known, TaskShape
 from stgnn.models.calendar import step_of_day
 from stgnn.models.gman import GMANForecaster
 
@@ -31,7 +31,7 @@ def model(graph):
 
 def test_the_network_gets_day_and_step_of_past_and_future_and_one_feature(model):
     window = torch.randn(1, 2, 5, 3)
-    forecast = model(window, past_calendar_BTK=PAST, calendar_BHK=FUTURE)
+    forecast = model(window, Known(past_calendar_BTK=PAST, calendar_BHK=FUTURE))
     time = torch.tensor([[[0, 286], [0, 287], [1, 0], [1, 1], [1, 2]]])
     for feature in range(2):
         expected = model.network(window[..., feature], model.embedding_ND, time)
@@ -40,15 +40,17 @@ def test_the_network_gets_day_and_step_of_past_and_future_and_one_feature(model)
 
 def test_the_time_of_the_past_counts(model):
     window = torch.randn(1, 2, 5, 3)
-    forecast = model(window, past_calendar_BTK=PAST, calendar_BHK=FUTURE)
-    assert not torch.allclose(model(window, past_calendar_BTK=times(6, 7), calendar_BHK=FUTURE), forecast)
+    forecast = model(window, Known(past_calendar_BTK=PAST, calendar_BHK=FUTURE))
+    assert not torch.allclose(
+        model(window, Known(past_calendar_BTK=times(6, 7), calendar_BHK=FUTURE)), forecast
+    )
 
 
 @pytest.mark.parametrize("missing", ["past_calendar_BTK", "calendar_BHK"])
 def test_a_dataset_without_dates_is_refused(model, missing):
     given = {"past_calendar_BTK": PAST, "calendar_BHK": FUTURE, missing: None}
     with pytest.raises(InputError, match="needs the time of each entry"):
-        model(torch.zeros(1, 2, 5, 3), **given)
+        model(torch.zeros(1, 2, 5, 3), Known(**given))
 
 
 def test_one_graph_node_is_refused():

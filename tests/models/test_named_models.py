@@ -8,17 +8,18 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from torch import nn
 
 from stgnn.graph.graph import Graph
-from stgnn.models.base import FittedForecaster, TaskShape
+from stgnn.models.base import FittedForecaster, Forecaster, Known, TaskShape
 from stgnn.models.build import build_model, find_class, setting_types
 
 ROOT = Path(__file__).parents[2]
-MODELS = yaml.safe_load((ROOT / "config/models.yaml").read_text())
+NAMED = yaml.safe_load((ROOT / "config/models.yaml").read_text())
+CLASSES = {name: find_class(spec["class"], nn.Module) for name, spec in NAMED.items()}
+MODELS = {name: spec for name, spec in NAMED.items() if issubclass(CLASSES[name], Forecaster)}
 SCHEMA = json.loads((ROOT / "workflow/schemas/models.schema.json").read_text())
-TRAINED = [
-    name for name, spec in MODELS.items() if not issubclass(find_class(spec["class"]), FittedForecaster)
-]
+TRAINED = [name for name in MODELS if not issubclass(CLASSES[name], FittedForecaster)]
 NUM_NODES, STEPS = 5, 3
 RATE = {"astgcn": 0.005, "mstgcn": 0.005}  # learning rates of models that 0.02 makes diverge
 
@@ -114,7 +115,7 @@ def test_a_misspelt_key_breaks_the_schema(key):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_setting_of_the_class_is_listed(name):
-    assert set(MODELS[name]["settings"]) == set(setting_types(find_class(MODELS[name]["class"])))
+    assert set(MODELS[name]["settings"]) == set(setting_types(CLASSES[name]))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -124,7 +125,7 @@ def test_the_forecast_has_the_shape_of_the_target_and_the_dtype_of_the_window(
 ):
     window, target, calendar = batch_of(2, shape, dtype)
     model = build(spec, shape, graph, training_rows).to(dtype)
-    forecast = model(window, **calendar)
+    forecast = model(window, Known(**calendar))
     assert (forecast.shape, forecast.dtype) == (target.shape, dtype)
     assert forecast.isfinite().all()
 
@@ -136,9 +137,9 @@ def test_one_entry_one_channel_and_no_calendar_work_too(name, spec, sizes, graph
     input_len = max(input_len, LEAST_INPUT.get(name, 1))
     shape = TaskShape(input_len, horizon, NUM_NODES, num_inputs, num_outputs)
     window, target, calendar = batch_of(1, shape)
-    dates = calendar if find_class(spec["class"]).needs_dates else {}
+    dates = calendar if CLASSES[name].needs_dates else {}
     model = build(spec, shape, graph, training_rows[..., :num_outputs])
-    assert model(window, **dates).shape == target.shape
+    assert model(window, Known(**dates)).shape == target.shape
 
 
 @pytest.mark.parametrize("autocast", [False, True])
@@ -147,7 +148,7 @@ def test_every_parameter_gets_a_gradient(name, spec, autocast, shape, graph, tra
     window, target, calendar = batch_of(4, shape)
     model = enliven(build(narrow(spec), shape, graph)).train()
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-        forecast = model(window, **calendar, target_BHNF=target, step=0)
+        forecast = model(window, Known(**calendar, target_BHNF=target, step=0))
     assert forecast.dtype == torch.float32
     (forecast - target).square().mean().backward()
     for key, parameter in model.named_parameters():
@@ -164,9 +165,9 @@ def test_every_parameter_gets_a_gradient(name, spec, autocast, shape, graph, tra
 def test_bf16_autocast_stays_near_float32(name, spec, shape, graph, training_rows):
     window, _, calendar = batch_of(4, shape)
     model = build(spec, shape, graph, training_rows).eval()
-    exact = model(window, **calendar)
+    exact = model(window, Known(**calendar))
     with torch.autocast("cpu", torch.bfloat16):
-        rounded = model(window, **calendar)
+        rounded = model(window, Known(**calendar))
     assert (rounded - exact).abs().max() < 0.05 * exact.abs().max()
 
 
@@ -178,7 +179,7 @@ def test_a_saved_state_gives_the_same_forecasts(name, spec, shape, graph, traini
     torch.manual_seed(9)
     fresh = build_model(spec, shape, graph).eval()
     fresh.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
-    assert torch.equal(fresh(window, **calendar), model(window, **calendar))
+    assert torch.equal(fresh(window, Known(**calendar)), model(window, Known(**calendar)))
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in ORDERED])
@@ -191,8 +192,8 @@ def test_relabelled_graph_nodes_give_relabelled_forecasts(name, spec, shape, gra
     same = build(spec, shape, relabelled, training_rows[:, order.numpy()]).double().eval()
     if name in PER_NODE:
         same.load_state_dict({key: reordered(value, order) for key, value in model.state_dict().items()})
-    expected = model(window, **calendar)[:, :, order]
-    torch.testing.assert_close(same(window[:, :, order], **calendar), expected)
+    expected = model(window, Known(**calendar))[:, :, order]
+    torch.testing.assert_close(same(window[:, :, order], Known(**calendar)), expected)
 
 
 def reordered(parameter, order):
@@ -207,11 +208,11 @@ def reordered(parameter, order):
 def test_a_window_is_forecast_the_same_in_any_batch(name, spec, shape, graph, training_rows):
     window, _, calendar = batch_of(3, shape, torch.float64)
     model = build(spec, shape, graph, training_rows).double().eval()
-    together = model(window, **calendar)
+    together = model(window, Known(**calendar))
     for sample in range(3):
         alone = model(
             window[sample : sample + 1],
-            **{key: value[sample : sample + 1] for key, value in calendar.items()},
+            Known(**{key: value[sample : sample + 1] for key, value in calendar.items()}),
         )
         torch.testing.assert_close(alone[0], together[sample])
 
@@ -241,7 +242,7 @@ def test_graph_models_learn_a_pattern_that_moves_along_the_edges(name, spec):
     target = 0.8 * upstream if name == "pgti-dcrnn" else 0.8 * upstream[:, -1:].expand(-1, steps, -1, -1)
     losses = []
     for step in range(100):
-        loss = (model(window, target_BHNF=target, step=step) - target).abs().mean()
+        loss = (model(window, Known(target_BHNF=target, step=step)) - target).abs().mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

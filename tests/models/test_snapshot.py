@@ -10,7 +10,7 @@ import yaml
 from stgnn.data import EntryEdges
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
-from stgnn.models.base import TaskShape
+from stgnn.models.base import Known, TaskShape
 from stgnn.models.build import build_model
 from stgnn.models.snapshot.a3tgcn import SnapshotA3TGCN
 from stgnn.models.snapshot.gconvlstm import SnapshotGConvLSTM
@@ -75,14 +75,14 @@ def test_every_window_has_the_graph_of_its_last_entry(name, changing_store, tmp_
     model = build(name, Graph(torch.zeros(2, 0, dtype=torch.long), None, 5))
     start = torch.tensor([3, 0, 7])
     window = torch.stack([torch.from_numpy(changing_store.rows(s, s + 4)) for s in start.tolist()]).double()
-    together = model(window, edges=edges.of(start, 4))
+    together = model(window, Known(edges=edges.of(start + 3, 1)))
     for place in range(len(start)):
         own = Graph(*edges.of(start[place : place + 1], 4).entry(0, 3), 5)
         alone = build(name, own)
         alone.load_state_dict(model.state_dict())
         torch.testing.assert_close(together[place : place + 1], alone(window[place : place + 1]))
     if name not in BLIND | {"snapshot-agcrn"}:
-        other = model(window, edges=edges.of(start + 1, 4))
+        other = model(window, Known(edges=edges.of(start + 4, 1)))
         assert not torch.allclose(other, together)
 
 

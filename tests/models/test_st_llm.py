@@ -9,13 +9,13 @@ import torch
 
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
-from stgnn.models.base import TaskShape
+from stgnn.models.base import Known, TaskShape
 from stgnn.models.st_llm import STLLMForecaster
 
 SHAPE = TaskShape(input_len=2, horizon=3, num_nodes=5, num_inputs=3, num_outputs=1)
 SIZES = {"gpt_layers": 4, "trained_layers": 1, "channels": 6, "steps_per_day": 24, "dropout": 0.1}
 WINDOW = torch.randn(2, 2, 5, 3, generator=torch.Generator().manual_seed(0))
-PAST = torch.tensor([[[0.5, 2.0], [0.75, 2.0]], [[0.0, 6.0], [0.25, 6.0]]])
+KNOWN = Known(past_calendar_BTK=torch.tensor([[[0.5, 2.0], [0.75, 2.0]], [[0.0, 6.0], [0.25, 6.0]]]))
 
 
 def build(graph, gpt2, **changes):
@@ -47,7 +47,7 @@ def test_a_token_is_the_fusion_of_window_time_and_graph_node(model):
     tokens = model.fusion(torch.cat(parts, dim=2))
     hidden = model.gpt(inputs_embeds=tokens).last_hidden_state
     expected = model.head(hidden).transpose(1, 2).unsqueeze(3)
-    torch.testing.assert_close(model(WINDOW, past_calendar_BTK=PAST), expected)
+    torch.testing.assert_close(model(WINDOW, KNOWN), expected)
 
 
 def test_frozen_layers_train_their_norms_and_the_last_ones_all_but_their_perceptrons(model):
@@ -61,7 +61,7 @@ def test_training_leaves_the_frozen_weights_alone(graph, tiny_gpt2):
     model = build(graph, tiny_gpt2).train()
     before = {name: parameter.clone() for name, parameter in model.named_parameters()}
     optimiser = torch.optim.AdamW(model.parameters(), lr=0.1)
-    model(WINDOW, past_calendar_BTK=PAST).square().mean().backward()
+    model(WINDOW, KNOWN).square().mean().backward()
     optimiser.step()
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter, before[name]) != parameter.requires_grad, name
@@ -69,9 +69,9 @@ def test_training_leaves_the_frozen_weights_alone(graph, tiny_gpt2):
 
 def test_dropout_is_that_of_the_settings(graph, tiny_gpt2):
     model = build(graph, tiny_gpt2, dropout=0.0).train()
-    assert torch.equal(model(WINDOW, past_calendar_BTK=PAST), model(WINDOW, past_calendar_BTK=PAST))
+    assert torch.equal(model(WINDOW, KNOWN), model(WINDOW, KNOWN))
     model = build(graph, tiny_gpt2, dropout=0.5).train()
-    assert not torch.allclose(model(WINDOW, past_calendar_BTK=PAST), model(WINDOW, past_calendar_BTK=PAST))
+    assert not torch.allclose(model(WINDOW, KNOWN), model(WINDOW, KNOWN))
 
 
 def test_a_dataset_without_dates_is_refused(model):

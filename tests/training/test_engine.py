@@ -18,6 +18,7 @@ import yaml
 from stgnn.data import split_windows
 from stgnn.distributed.world import World
 from stgnn.errors import InputError
+from stgnn.models.base import Known
 from stgnn.models.dcrnn import Seq2SeqDCRNN
 from stgnn.models.linear import Linear
 from stgnn.store import SignalStore
@@ -278,10 +279,10 @@ def test_a_decoder_is_fed_the_mean_where_the_truth_is_nan(
     fed: list[float] = []
     forward = Seq2SeqDCRNN.forward
 
-    def watch(self: Seq2SeqDCRNN, x: torch.Tensor, **given: Any) -> torch.Tensor:
-        if given["target_BHNF"] is not None:
-            fed.append(float(given["target_BHNF"].abs().max()))
-        return forward(self, x, **given)
+    def watch(self: Seq2SeqDCRNN, x: torch.Tensor, known: Known) -> torch.Tensor:
+        if known.target_BHNF is not None:
+            fed.append(float(known.target_BHNF.abs().max()))
+        return forward(self, x, known)
 
     monkeypatch.setattr(Seq2SeqDCRNN, "forward", watch)
     store = make_store(values, null_value=float("nan"), name="other")
@@ -295,9 +296,10 @@ def test_a_model_is_told_the_time_of_past_and_future_entries(
     told: list[torch.Tensor] = []
     forward = Linear.forward
 
-    def watch(self: Linear, x: torch.Tensor, **given: Any) -> torch.Tensor:
-        told.append(torch.cat([given["past_calendar_BTK"], given["calendar_BHK"]], dim=1))
-        return forward(self, x, **given)
+    def watch(self: Linear, x: torch.Tensor, known: Known) -> torch.Tensor:
+        assert known.past_calendar_BTK is not None and known.calendar_BHK is not None
+        told.append(torch.cat([known.past_calendar_BTK, known.calendar_BHK], dim=1))
+        return forward(self, x, known)
 
     monkeypatch.setattr(Linear, "forward", watch)
     run(settings_of(epochs=1, calendar=[]), small_store, tmp_path / "run")

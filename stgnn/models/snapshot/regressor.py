@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from stgnn.data.edges import WindowEdges
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
-from stgnn.models.base import Forecaster, TaskShape, split_horizon
+from stgnn.models.base import NOTHING, Forecaster, Known, TaskShape, split_horizon
 
 
 class SnapshotRegressor(Forecaster):
@@ -43,30 +43,21 @@ class SnapshotRegressor(Forecaster):
         """Return the layer's output `[B, N, channels]`."""
         raise NotImplementedError(f"{type(self).__name__} has no step_once")
 
-    def forward(
-        self,
-        x_BTNC: Tensor,
-        *,
-        past_calendar_BTK: Tensor | None = None,
-        edges: WindowEdges | None = None,
-        calendar_BHK: Tensor | None = None,
-        target_BHNF: Tensor | None = None,
-        step: int = 0,
-    ) -> Tensor:
+    def forward(self, x_BTNC: Tensor, known: Known = NOTHING) -> Tensor:
         """Return the forecast `[B, H, N, F]`; see `Forecaster.forward`."""
         self.expect_window(x_BTNC)
         x_BNF = x_BTNC.transpose(1, 2).flatten(2)
-        if edges is None or not self.reads_edges:
+        if known.edges is None or not self.reads_edges:
             out_BNC = self.step_once(x_BNF, self.graph)
         else:
-            out_BNC = self.step_on_edges(x_BNF, edges)
+            out_BNC = self.step_on_edges(x_BNF, known.edges)
         hidden_BNC = nn.functional.dropout(out_BNC.relu(), self.dropout, self.training)
         values_BNM: Tensor = self.head(hidden_BNC)
         return split_horizon(values_BNM, self.shape).to(x_BTNC.dtype)
 
     def step_on_edges(self, x_BNF: Tensor, edges: WindowEdges) -> Tensor:
         """The same with a graph of its own for each window: the windows side by side are one of B * N graph nodes."""
-        graph = Graph(*edges.step(len(edges) - 1), num_nodes=x_BNF.shape[0] * x_BNF.shape[1])
+        graph = Graph(*edges.step(-1), num_nodes=x_BNF.shape[0] * x_BNF.shape[1])
         out_1RC = self.step_once(x_BNF.flatten(0, 1).unsqueeze(0), graph)
         return out_1RC.view(*x_BNF.shape[:2], -1)
 
