@@ -77,6 +77,8 @@ def index_batches(
     if dask_batching:
         todo = "leave it False; a study has it as `batching: dask-ddp`"
         raise InputError("dask_batching", "is not for dataset loaders", todo)
+    if batch_size < 1:
+        raise InputError("batch_size", f"is {batch_size}", "give at least 1")
     windows = split_windows(entries.store.shape[0], lags, lags, ratio)
     on_host = allGPU == -1
     placement = (

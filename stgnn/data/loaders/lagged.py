@@ -75,7 +75,8 @@ class IndexedLaggedLoader(LaggedLoader):
         batches are shuffled (PGT shuffles all). `dask_batching` must stay False: PGT's own fails.
         """
         entries = Entries(self.store, scaler=self.scaler(normalise, ratio[0]))
-        lags, size = lags or self.lags, batch_size or self.batch_size
+        lags = self.lags if lags is None else lags
+        size = self.batch_size if batch_size is None else batch_size
         batches = index_batches(entries, lags, size, shuffle, allGPU, ratio, Share(), dask_batching)
         graph = torch.from_numpy(self.store.edge_index), torch.from_numpy(self.store.edge_weight)
         return *batches, *graph, *(scale_of(entries.scaler) if self.returns_scale and entries.scaler else ())

@@ -9,6 +9,7 @@ import pytest
 
 from stgnn.catalog import Dataset, load_catalog
 from stgnn.data import loaders
+from tests.data.loaders.pgt_loaders import from_folder
 from tests.data.loaders.raw_files import write_all
 
 
@@ -45,3 +46,9 @@ def small_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
 def ours(mirror: Path, data: Path) -> Callable[..., Any]:
     """Make a loader by name, whose stores all tests share."""
     return lambda name, **options: getattr(loaders, name)(folder=data, mirror=mirror, **options)
+
+
+@pytest.fixture
+def theirs(mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Make PyTorch Geometric Temporal's loader by name, served from the mirror."""
+    return from_folder(mirror, tmp_path, monkeypatch)

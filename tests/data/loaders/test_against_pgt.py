@@ -1,13 +1,9 @@
 """With `normalise="all"` every loader gives the snapshots and index-batches of PyTorch Geometric Temporal's (PGT's)."""
 
 import inspect
-import io
-import shutil
-import urllib.request
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +11,7 @@ import torch
 from torch import Tensor
 
 from stgnn.data import loaders
+from tests.data.loaders.pgt_loaders import PEMS, RAW_FOLDER, assert_same
 from tests.pgt_oracle import has_pgt, load_pgt
 
 pytestmark = pytest.mark.skipif(not has_pgt(), reason="PyTorch Geometric Temporal is not installed")
@@ -43,38 +40,6 @@ TENNIS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         ("uo17", 50, None, 1),
     ]
 ]
-RAW_FOLDER = {"WindmillOutputLargeDatasetLoader", "METRLADatasetLoader", "PemsBayDatasetLoader"}
-PEMS = {"PemsAllLADatasetLoader", "PemsDatasetLoader"}
-
-
-@pytest.fixture
-def theirs(mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Make PGT's loader of that name, served from the mirror."""
-    load_pgt()
-    monkeypatch.setattr(
-        urllib.request,
-        "urlopen",
-        lambda url, context=None: io.BytesIO((mirror / url.rsplit("/", 1)[1]).read_bytes()),
-    )
-
-    def make(name: str, **options: Any) -> Any:
-        if name in RAW_FOLDER | PEMS:
-            folder = tmp_path / "pgt"
-            if not folder.exists():
-                shutil.copytree(mirror, folder)
-            options["raw_data_dir"] = str(folder)
-        return getattr(import_module("torch_geometric_temporal.dataset"), name)(**options)
-
-    return make
-
-
-def assert_same(ours: Any, theirs: Any, atol: float = 1e-6) -> None:
-    """Same number of snapshots, same edges, and features and targets of the same shape, type and values."""
-    assert len(ours) == theirs.snapshot_count
-    for mine, other in zip(ours, theirs, strict=True):
-        assert torch.equal(mine.edge_index, other.edge_index)
-        for key in ("x", "y", "edge_attr"):
-            torch.testing.assert_close(mine[key], other[key], rtol=1e-5, atol=atol)
 
 
 @pytest.mark.parametrize("name, options, request_", [*JSON, *TENNIS, ("MTMDatasetLoader", {}, {"frames": 5})])

@@ -107,6 +107,14 @@ def test_a_snapshot_may_have_the_graph_of_the_newest_lag(ours: Ours) -> None:
         loader.get_dataset(4, graph="new")
 
 
+def test_no_lags_and_no_batches_are_refused(ours: Ours) -> None:
+    loader = ours("ChickenpoxDatasetLoader", index=True)
+    with pytest.raises(InputError, match="input_len 0 and horizon 0 must be at least 1"):
+        loader.get_index_dataset(lags=0)
+    with pytest.raises(InputError, match="batch_size: is 0"):
+        loader.get_index_dataset(batch_size=0)
+
+
 INDEXED = ["ChickenpoxDatasetLoader", "WindmillOutputLargeDatasetLoader", *TRAFFIC]
 
 
