@@ -46,11 +46,10 @@ class Study:
     baseline: Settings | None
 
     @property
-    def encoders(self) -> tuple[Run, ...]:
-        """The link-prediction runs that node classifications of this study build on and it does not declare."""
-        built_on = {run.encoder.id: run.encoder for run in self.runs if run.encoder}
-        declared = {run.id for run in self.runs}
-        return tuple(run for name, run in built_on.items() if name not in declared)
+    def all_runs(self) -> tuple[Run, ...]:
+        """The runs declared, and behind them those that train the encoders which some of them build on."""
+        encoders = (run.encoder for run in self.runs if run.encoder)
+        return tuple({run.id: run for run in (*self.runs, *encoders)}.values())
 
 
 def load_config(path: Path = CONFIG) -> dict[str, Any]:

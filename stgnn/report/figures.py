@@ -1,4 +1,4 @@
-"""The figures of a study by kind, written as SVG and PNG; `series`, `resources` and `scaling` draw them."""
+"""The figures of a study by kind, written as SVG and PNG; `series`, `resources`, `scaling` and `tradeoff` draw them."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -14,10 +14,11 @@ from stgnn.report.results import RunResult, read_runs
 from stgnn.report.scaling import draw_scaling
 from stgnn.report.series import draw_curves, draw_horizon
 from stgnn.report.style import save_figure, styled
+from stgnn.report.tradeoff import draw_tradeoff
 
 logger = logging.getLogger(__name__)
 
-KINDS = ("curves", "horizon", "memory", "bars", "scaling")
+KINDS = ("curves", "horizon", "memory", "bars", "scaling", "tradeoff")
 
 
 def write_figures(
@@ -57,6 +58,7 @@ def make_figure(
         "horizon": partial(draw_horizon, frequencies=frequencies or {}),
         "memory": draw_memory,
         "bars": draw_bars,
+        "tradeoff": draw_tradeoff,
         "scaling": partial(draw_scaling, spec=spec),
     }
     with styled():

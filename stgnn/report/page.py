@@ -25,9 +25,8 @@ from stgnn.report.results import RunResult, number, read_epochs, read_runs, read
 from stgnn.report.summary import MISSING, format_digits
 from stgnn.report.tables import make_table
 from stgnn.report.templates import render
-from stgnn.scores import HEADLINE, in_full
+from stgnn.scores import HEADLINE
 from stgnn.study import Study
-from stgnn.tasks import LINKS
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +39,7 @@ SHOWN = {
     "memory": "Memory of each run's first worker from its start to its end, every seed a line",
     "horizon": "Test MAE at each forecast step: mean over the seeds, with a band from the least to the most",
     "bars": "Run time and peak private memory: mean over the seeds, with a whisker from least to most",
+    "tradeoff": "The test score against the time of an epoch: mean over the seeds, with whiskers from least to most",
     "scaling": "{measured} against {against}: mean over the seeds, with a band from the least to the most",
 }
 
@@ -125,26 +125,17 @@ def _figure(spec: Mapping[str, Any], folder: Path, results: Sequence[RunResult])
 
 
 def _run_row(result: RunResult) -> RunRow:
-    scores, splits = result.scores, result.scores["splits"]
+    scores = result.scores
     return RunRow(
         result=result,
         parameters=_count(scores.get("parameters")),
         epochs=f"{_count(scores.get('best_epoch'))} of {_count(scores.get('epochs'))}",
-        validation=_shown(_headline(result, splits.get("validation"))),
-        test=_shown(_headline(result, splits.get("test"))),
+        validation=_shown(result.headline("validation")),
+        test=_shown(result.headline("test")),
         seconds=_shown(result.stats.get("total"), 3),
         megabytes=_shown(result.stats.get("max_private_mem"), 3),
         curve=sparkline(list(read_epochs(result.folder, result.predicted)[result.predicted.validation])),
     )
-
-
-def _headline(result: RunResult, scores: Mapping[str, Any] | None) -> Any:
-    """The one score of a split that models are ranked by; None where the split was not scored."""
-    if not scores:
-        return None
-    asked = in_full({"metric": HEADLINE[result.task]})
-    inside = scores[asked["nodes"]][asked["negatives"]] if result.task == LINKS else scores
-    return inside[asked["metric"]]
 
 
 def _count(value: int | None) -> str:

@@ -15,7 +15,7 @@ import yaml
 
 from stgnn.errors import InputError
 from stgnn.runs import USUAL_REGIME
-from stgnn.scores import ENTRY_SCORES
+from stgnn.scores import ENTRY_SCORES, HEADLINE, in_full
 from stgnn.tasks import ENTRIES, LINKS, PREDICTED, Predicted
 
 RETRAIN = "train this run again"
@@ -51,6 +51,15 @@ class RunResult:
     def predicted(self) -> Predicted:
         """What its epochs were judged by."""
         return PREDICTED[self.task]
+
+    def headline(self, split: str) -> float:
+        """The score of a split that models are ranked by; NaN where the split was not scored."""
+        scores = self.scores["splits"].get(split)
+        if not scores:
+            return math.nan
+        asked = in_full({"metric": HEADLINE[self.task]})
+        inside = scores[asked["nodes"]][asked["negatives"]] if self.task == LINKS else scores
+        return number(inside[asked["metric"]])
 
     @property
     def label(self) -> str:

@@ -81,6 +81,23 @@ def load_checkpoint(path: Path, identity: dict[str, str], device: torch.device) 
     return Checkpoint(**content)
 
 
+def load_best_model(path: Path, device: torch.device) -> dict[str, Any]:
+    """The best weights of the finished run whose checkpoint this is. Raises `InputError` where there is none."""
+    if not path.exists():
+        raise InputError(path, "no such checkpoint", "train that run first")
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+        weights: dict[str, Any] = content["best_model"]
+        finished = content["progress"]["finished"]
+    except Exception as error:  # torch raises many kinds for a broken file
+        raise InputError(
+            path, f"not a checkpoint ({type(error).__name__})", "train that run again"
+        ) from error
+    if not finished:
+        raise InputError(path, "its run is not finished", "finish that run first")
+    return weights
+
+
 def rng_state(device: torch.device) -> dict[str, Any]:
     """The states of the random generators that a run draws from."""
     state = {"cpu": torch.get_rng_state()}

@@ -3,7 +3,7 @@
 Axes: E events, B events of a batch, N graph nodes.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from stgnn.errors import InputError
 from stgnn.models.build import build
 from stgnn.models.temporal.base import EventModel, State, StreamShape
 from stgnn.store.event_store import EventStore, open_event_store
-from stgnn.store.split import HELD_OUT, TRAIN
+from stgnn.store.split import TRAIN
 from stgnn.tasks import StreamProtocol, stream_protocol
 from stgnn.training.options import Training
 
@@ -129,8 +129,3 @@ def each(stream: EventStream, doing: str, between: Callable[[], None]) -> Iterat
         yield batch
         heartbeat.progress()
         between()
-
-
-def training_period(store: EventStore) -> Collection[int]:
-    """The roles of all events in the training period, whoever takes part in them."""
-    return (TRAIN, HELD_OUT)

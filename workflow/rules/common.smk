@@ -12,11 +12,12 @@ from stgnn.fingerprint import fingerprint, ingest_fingerprint, run_fingerprint
 from stgnn.files import sha256_of
 from stgnn.settings import canonical_json
 from stgnn.study import configure, load_study, pipeline_path
+from stgnn.tasks import predicted
 from stgnn.workdir import claim, look
 
 
 def declare_study():
-    """Complete `config`; return the study and each model's code. A mistake in any file ends Snakemake with one line."""
+    """Complete `config`; return the study and each task's and model's code. A mistake in any file ends Snakemake with one line."""
     try:
         config.update(configure(config, said=workflow.config_settings.config))
         study = load_study(config["pipeline"])
@@ -24,10 +25,16 @@ def declare_study():
             raise InputError(
                 path, "no such file, and nobody serves it", "put it there or give --config mirror=FOLDER"
             )
-        code = {run.settings["model"]["name"]: run_fingerprint(run.settings) for run in study.runs}
+        alike = {code_key(run): run for run in study.all_runs}
+        code = {key: run_fingerprint(run.settings) for key, run in alike.items()}
     except InputError as error:
         raise SystemExit(f"Error: {error}") from None
     return study, code
+
+
+def code_key(run):
+    """Runs that are alike in this are trained by the same code."""
+    return predicted(run.settings), run.settings["model"]["class"]
 
 
 def raw_files(study):
@@ -54,7 +61,7 @@ def missing_raw_files(study):
 def take_place():
     """Wait for whoever writes this study's files in this folder; return this process's claim, if it will write any."""
     datasets = [f"{config[folder]}/{dataset}" for dataset in STUDY.datasets for folder in ("raw", "stores")]
-    places = [RESULTS, *datasets, *(f"{config['results']}/{run.path}" for run in STUDY.runs)]
+    places = [RESULTS, *datasets, *(f"{config['results']}/{run.path}" for run in STUDY.all_runs)]
     if not workflow.is_main_process:  # but a job of one
         return None
     cores = workflow.resource_settings.cores or workflow.resource_settings.nodes
@@ -69,8 +76,8 @@ def announce(line):
     print(line, file=sys.stderr, flush=True)
 
 
-STUDY, MODEL_CODE = declare_study()
-RUNS = {run.id: run for run in STUDY.runs}
+STUDY, CODE = declare_study()
+RUNS = {run.id: run for run in STUDY.all_runs}
 RETRIEVABLE = [
     f"{dataset.name}/{file.name}"
     for dataset, file, path in raw_files(STUDY)
@@ -124,7 +131,7 @@ wildcard_constraints:
     raw_file="|".join(map(re.escape, RETRIEVABLE)) or "(?!)",
     dataset="[a-z0-9-]+",
     model="[a-z0-9-]+",
-    run=r"[a-z-]+-w\d+-s\d+-[0-9a-f]{8}",
+    run=r"[a-z0-9-]+-w\d+-s\d+-[0-9a-f]{8}",
 
 
 def own_file(wildcards):
@@ -165,6 +172,12 @@ def store_identity(wildcards):
 
 def run_of(wildcards):
     return RUNS["{dataset}/{model}/{run}".format(**wildcards)]
+
+
+def encoder_of(wildcards):
+    """The last file of the run whose trained model this run builds on, if it does."""
+    encoder = run_of(wildcards).encoder
+    return [f"<results>/{encoder.path}/metrics.json"] if encoder else []
 
 
 def tables_declared(_):

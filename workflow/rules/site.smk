@@ -13,7 +13,7 @@ def declare_site():
     site = Site(config["site"], config["threads"], said, longest=partial(longest, config["site"]))
     try:
         check_site(site)
-        check_runs(site, STUDY.runs)
+        check_runs(site, STUDY.all_runs)
     except InputError as error:
         raise SystemExit(f"Error: {error}") from None
     return site
@@ -69,6 +69,6 @@ onstart:
             reads=map(str, workflow.persistence.all_inputfiles()),
         )
     try:
-        require_acceptance(SITE, STUDY.runs)
+        require_acceptance(SITE, STUDY.all_runs)
     except InputError as error:
         raise SystemExit(f"Error: {error}") from None

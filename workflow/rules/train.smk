@@ -6,6 +6,7 @@ rule train:
     input:
         store="<stores>/{dataset}.zarr",
         manifest="<stores>/{dataset}.manifest.json",
+        encoder=encoder_of,
     output:
         metrics="<results>/runs/{dataset}/{model}/{run}/metrics.json",
         settings="<results>/runs/{dataset}/{model}/{run}/run.yaml",
@@ -24,7 +25,7 @@ rule train:
     params:
         folder=subpath(output.metrics, parent=True),
         settings=lambda wildcards: run_of(wildcards).json,
-        code=lambda wildcards: MODEL_CODE[wildcards.model],
+        code=lambda wildcards: CODE[code_key(run_of(wildcards))],
     message:
         "Train {wildcards.model} on {wildcards.dataset}, {wildcards.run} (progress: {log})"
     shell:
