@@ -36,7 +36,7 @@ def rank_by_blocks(
             for event, some_G in _blocks(row_B[begin:end], together):
                 block = slice(begin + event, begin + event + len(some_G))
                 pairs_GDC = told_TDC.index_select(0, some_G - first).add_(told_BC[block].unsqueeze(1))
-                logits_BD[block, column : column + len(some_D)] = decoder.of_hidden(pairs_GDC)
+                logits_BD[block, column : column + len(some_D)] = decoder.of_hidden(pairs_GDC).squeeze(2)
     return logits_BD
 
 

@@ -16,10 +16,10 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout, linear
+from torch.nn.functional import linear
 
 from stgnn.errors import InputError
-from stgnn.nn.temporal.meetings import Meetings
+from stgnn.nn.temporal.meetings import Meetings, attend
 from stgnn.nn.temporal.merge import Merge
 
 
@@ -53,16 +53,21 @@ class TemporalAttention(nn.Module):
         for biased in (self.query, self.value, self.out):
             nn.init.zeros_(biased.bias)
 
-    def forward(self, own_SD: Tensor, row_R: Tensor, zero_M: Tensor, met: Meetings) -> Tensor:
-        """What the earlier events tell: `own_SD[row_R]` are the places' own rows, `zero_M` is phi(0)."""
-        weight_RHK = self._weights(self._absorbed(own_SD, zero_M).index_select(0, row_R), met)
-        mixed_RHX = met.mix(weight_RHK)
-        value_HWX = self.value.weight.unflatten(0, (self.heads, -1))
-        mixed_RHW = torch.bmm(mixed_RHX.transpose(0, 1), value_HWX.transpose(1, 2)).transpose(0, 1)
+    def forward(
+        self, own_SD: Tensor, row_R: Tensor, zero_M: Tensor, met: Meetings, into_CA: Tensor
+    ) -> Tensor:
+        """What the earlier events tell, `[R, C]`, after the product with `into` that follows the heads.
+
+        The places' own rows are `own_SD[row_R]`; `zero_M` is phi(0).
+        """
+        query_RHX = self._absorbed(own_SD, zero_M).index_select(0, row_R)
+        weight_RHK, mixed_RHX = attend(query_RHX, met, self.dropout if self.training else 0.0)
+        value_HXW = self.value.weight.unflatten(0, (self.heads, -1)).transpose(1, 2)
+        mixed_RHW = torch.bmm(mixed_RHX.transpose(0, 1), value_HXW).transpose(0, 1)
         bias_HW = self.value.bias.unflatten(0, (self.heads, -1))
         mixed_RHW = torch.addcmul(mixed_RHW, weight_RHK.sum(2, keepdim=True), bias_HW)
-        out_RA: Tensor = self.out(mixed_RHW.flatten(1))
-        return out_RA * met.valid_RK.any(1, keepdim=True)
+        told_RC = linear(mixed_RHW.flatten(1), into_CA @ self.out.weight, into_CA @ self.out.bias)
+        return told_RC * met.valid_RK.any(1, keepdim=True)
 
     def _absorbed(self, own_SD: Tensor, zero_M: Tensor) -> Tensor:
         """W_k^T q of every head, `[S, H, X]`."""
@@ -72,13 +77,6 @@ class TemporalAttention(nn.Module):
         query_HSW = query_SA.unflatten(1, (self.heads, -1)).transpose(0, 1)
         key_HWX = self.key.weight.unflatten(0, (self.heads, -1)) / math.sqrt(query_HSW.shape[2])
         return torch.bmm(query_HSW, key_HWX).transpose(0, 1)
-
-    def _weights(self, query_RHX: Tensor, met: Meetings) -> Tensor:
-        """The attention weights `[R, H, K]`; of a place without events zeros."""
-        lowest = torch.finfo(query_RHX.dtype).min  # not -inf: a place without events has a softmax too
-        valid_R1K = met.valid_RK.unsqueeze(1)
-        weight_RHK = met.dot(query_RHX).masked_fill(~valid_R1K, lowest).softmax(2) * valid_R1K
-        return dropout(weight_RHK, self.dropout, self.training)
 
 
 class AttentionLayer(nn.Module):
@@ -102,6 +100,6 @@ class AttentionLayer(nn.Module):
         """The rows of this layer; `self_R` are the places' own rows of the layer below."""
         own_S, row_R = torch.unique(self_R, return_inverse=True)
         own_SD = below_UD.index_select(0, own_S)
-        told_RA = self.attention(own_SD, row_R, zero_M, met)
-        y_RC: Tensor = self.merge(told_RA, own_SD.index_select(0, row_R))
-        return y_RC
+        told_RC = self.attention(own_SD, row_R, zero_M, met, self.merge.first_weight)
+        own_RC = self.merge.of_second(own_SD).index_select(0, row_R)
+        return self.merge.of_hidden(told_RC + own_RC + self.merge.fc1.bias)

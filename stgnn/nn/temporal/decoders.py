@@ -7,7 +7,6 @@ Axes: B events, Q candidates of each, C embedding channels, ``...`` any leading 
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu
 
 from stgnn.nn.temporal.merge import Merge
 
@@ -22,12 +21,9 @@ class LinkDecoder(Merge):
 
     def forward(self, source_BC: Tensor, candidate_BQC: Tensor) -> Tensor:
         """Logits `[B, Q]`."""
-        return self.of_hidden(self.of_first(source_BC).unsqueeze(1) + self.of_second(candidate_BQC))
-
-    def of_hidden(self, hidden: Tensor) -> Tensor:
-        """`[..., C] -> [...]` from the sum of what source and candidate add to the hidden layer, which is used up."""
-        logit: Tensor = self.fc2(relu(hidden, inplace=True))
-        return logit.squeeze(-1)
+        return self.of_hidden(self.of_first(source_BC).unsqueeze(1) + self.of_second(candidate_BQC)).squeeze(
+            2
+        )
 
 
 class NodeDecoder(nn.Module):

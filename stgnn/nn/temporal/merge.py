@@ -25,15 +25,24 @@ class Merge(nn.Module):
         nn.init.xavier_normal_(self.fc1.weight)
         nn.init.xavier_normal_(self.fc2.weight)
 
+    @property
+    def first_weight(self) -> Tensor:
+        """The part of W_1 that the first vector meets, `[hidden, A]`."""
+        return self.fc1.weight[:, : self.first_channels]
+
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """The joined vectors."""
-        y: Tensor = self.fc2(relu(self.of_first(a) + self.of_second(b)))
-        return y
+        return self.of_hidden(self.of_first(a) + self.of_second(b))
 
     def of_first(self, a: Tensor) -> Tensor:
         """What the first vector adds to the hidden layer, bias included."""
-        return linear(a, self.fc1.weight[:, : self.first_channels], self.fc1.bias)
+        return linear(a, self.first_weight, self.fc1.bias)
 
     def of_second(self, b: Tensor) -> Tensor:
         """What the second one adds."""
         return linear(b, self.fc1.weight[:, self.first_channels :])
+
+    def of_hidden(self, hidden: Tensor) -> Tensor:
+        """The result from the sum of what both add, which is used up."""
+        y: Tensor = self.fc2(relu(hidden, inplace=True))
+        return y

@@ -9,10 +9,15 @@ learning on dynamic graphs", 2020.
 Axes: M time channels, ``...`` any leading axes.
 """
 
+import math
+from collections.abc import Callable
+from typing import Any, cast
+
 import torch
 from torch import Tensor, nn
 
 DECADES = 9.0
+TURN = 2.0 * math.pi
 
 
 class TimeEncoding(nn.Module):
@@ -37,8 +42,33 @@ class TimeEncoding(nn.Module):
 
     def forward(self, span: Tensor) -> Tensor:
         """phi of the spans."""
-        return torch.addcmul(self.phase_M, self.seconds(span).unsqueeze(-1), self.frequency_M).cos_()
+        apply = cast("Callable[..., Tensor]", _Cosine.apply)
+        return apply(self.seconds(span), self.frequency_M, self.phase_M)
 
     def of_zero(self) -> Tensor:
         """phi of no time at all, `[M]`."""
         return self.phase_M.cos()
+
+
+class _Cosine(torch.autograd.Function):
+    """cos(w d + b) with whole turns taken off first, and both gradients by one product.
+
+    A cosine of a large number takes five times as long as one of a small number (7.7 and 1.7 ms for 6,000 spans of
+    days in 172 channels on an AMD EPYC).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, seconds: Tensor, frequency_M: Tensor, phase_M: Tensor) -> Tensor:
+        turns = torch.addcmul(phase_M / TURN, seconds.unsqueeze(-1), frequency_M / TURN)
+        angle = turns.frac_().mul_(TURN)
+        ctx.save_for_backward(seconds, angle)
+        return angle.cos()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, d_phi: Tensor) -> tuple[None, Tensor, Tensor]:
+        seconds, angle = ctx.saved_tensors
+        d_angle = angle.sin().mul_(d_phi).flatten(0, -2)
+        flat = seconds.flatten()
+        d_frequency, d_phase = (torch.stack([flat, torch.ones_like(flat)]) @ d_angle).neg_().unbind()
+        return None, d_frequency, d_phase
