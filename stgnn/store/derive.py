@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stgnn.store.negatives import KINDS, Negatives, NegativeSampler
+from stgnn.store.negatives import Negatives, NegativeSampler
 from stgnn.store.pairs import later_pairs, surprise_index, trained_pairs
 from stgnn.store.split import TRAIN, Protocol, Split, split_events
 from stgnn.store.temporal_csr import BLOCK, Allocate, TemporalCSR, build_temporal_csr, in_memory
@@ -58,7 +58,7 @@ def derive(
         train_destination=train_destination,
         graph=graph,
         train_graph=train_graph,
-        drawn={kind: sampler.draw(kind, allocate=_under("negative", allocate)) for kind in KINDS},
+        drawn=sampler.draw(allocate=_under("negative", allocate)),
         surprise=surprise_index(src, dst, num_nodes, split, trained, allocate=scratch),
     )
 

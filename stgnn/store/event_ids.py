@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stgnn.store.sorting import sort_distinct
 from stgnn.store.temporal_csr import BLOCK
 
 Numbers = NDArray[np.int64]
@@ -33,7 +34,7 @@ class IdSpace:
         if ids_R.dtype.kind in "iu":
             if self._words:
                 raise TypeError("reader yielded whole numbers as ids after words")
-            self._waiting.append(np.unique(ids_R.astype(np.int64)))
+            self._waiting.append(_distinct(ids_R))
             if sum(map(len, self._waiting)) > max(BLOCK, len(self._known)):
                 self._merge()
             return ids_R.astype(np.int64)
@@ -78,5 +79,10 @@ class IdSpace:
 
     def _merge(self) -> None:
         if self._waiting:
-            self._known = np.unique(np.concatenate([self._known, *self._waiting]))
+            self._known = _distinct(np.concatenate([self._known, *self._waiting]))
             self._waiting = []
+
+
+def _distinct(ids: NDArray[Any]) -> Numbers:
+    """Sorted, each once; numpy's `unique` hashes whole numbers first, which takes ten times as long."""
+    return sort_distinct(ids.astype(np.int64)).copy()

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from stgnn.hashing import below, keyed, mix_words
 from stgnn.store.pairs import LaterPairs, find
+from stgnn.store.sorting import sort_distinct
 from stgnn.store.split import Protocol
 from stgnn.store.temporal_csr import Allocate, in_memory
 from stgnn.store.tie_blocks import begins_time, tie_blocks
@@ -74,6 +75,27 @@ class _Pool:
         return place_RQ
 
 
+class _Drawn:
+    """The negatives of one kind while they are drawn."""
+
+    def __init__(self, out_EQ: NDArray[np.int32]) -> None:
+        self._out_EQ, self._hasher = out_EQ, hashlib.sha256()
+        self._fallback = self._unavoidable = 0
+
+    def add(
+        self, rows: slice, drawn_RQ: Ints, random_R: NDArray[np.bool_], happened_R: NDArray[np.bool_]
+    ) -> None:
+        self._out_EQ[rows] = drawn_RQ
+        self._hasher.update(np.ascontiguousarray(self._out_EQ[rows], dtype="<i4").data)
+        self._fallback += int(random_R.sum())
+        self._unavoidable += int(happened_R.sum())
+
+    def finish(self) -> Negatives:
+        events = max(len(self._out_EQ), 1)
+        digest = self._hasher.hexdigest()
+        return Negatives(self._out_EQ, digest, self._fallback / events, self._unavoidable / events)
+
+
 class NegativeSampler:
     """Draws the negatives of a stream's evaluated events, a block of events at a time."""
 
@@ -95,22 +117,15 @@ class NegativeSampler:
         self._first, self._protocol = first_evaluated, protocol
         self._trained, self._later = trained, later
 
-    def draw(self, kind: str, *, allocate: Allocate = in_memory) -> Negatives:
-        """Draw the negatives of one of `KINDS` for every evaluated event."""
-        count = self._protocol.negatives
-        out = allocate(kind, (len(self._src) - self._first, count), np.int32)
-        fallback = unavoidable = 0
-        hasher = hashlib.sha256()
+    def draw(self, *, allocate: Allocate = in_memory) -> dict[str, Negatives]:
+        """Draw the negatives of all `KINDS` for every evaluated event, in one pass."""
+        shape = (len(self._src) - self._first, self._protocol.negatives)
+        drawn = {kind: _Drawn(allocate(kind, shape, np.int32)) for kind in KINDS}
         for first, last in tie_blocks(self._t, self._first):
             block = self._block(np.arange(first, last))
-            drawn_RQ, random_R, happened_R = self._draw_block(kind, block)
-            rows = out[first - self._first : last - self._first]
-            rows[:] = drawn_RQ
-            hasher.update(np.ascontiguousarray(rows, dtype="<i4").data)
-            fallback += int(random_R.sum())
-            unavoidable += int(happened_R.sum())
-        events = max(len(out), 1)
-        return Negatives(out, hasher.hexdigest(), fallback / events, unavoidable / events)
+            for kind, found in drawn.items():
+                found.add(slice(first - self._first, last - self._first), *self._draw_block(kind, block))
+        return {kind: found.finish() for kind, found in drawn.items()}
 
     def _draw_block(self, kind: str, block: _Block) -> tuple[Ints, NDArray[np.bool_], NDArray[np.bool_]]:
         """Negatives [R, Q], and for which events [R] they are random in place of the kind, and really happened."""
@@ -172,7 +187,7 @@ class NegativeSampler:
         group = np.cumsum(begins) - 1
         sources, source = np.unique(self._src[event], return_inverse=True)
         pairs, pair = np.unique(group * len(sources) + source, return_inverse=True)
-        met = np.unique(pair * self._num_nodes + self._dst[event])
+        met = sort_distinct(pair * self._num_nodes + self._dst[event])
         met_pair, met_dst = np.divmod(met, self._num_nodes)
         cut = event[begins][pairs // len(sources)]
         return _Block(event, pair, sources[pairs % len(sources)].astype(np.int64), cut, met_pair, met_dst)

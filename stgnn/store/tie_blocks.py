@@ -41,12 +41,13 @@ def count_repeats(src: NDArray[np.int32], dst: NDArray[np.int32], t: NDArray[np.
     """Count ties, duplicates and self-loops of a stream [E] in time order."""
     ties = duplicates = self_loops = 0
     for first, last in tie_blocks(t):
-        begins = begins_time(t[first:last])
-        src_R, dst_R, time_R = src[first:last], dst[first:last], np.cumsum(begins)
-        order = np.lexsort((dst_R, src_R, time_R))
-        columns = (column[order] for column in (time_R, src_R, dst_R))
-        same = np.logical_and.reduce([column[1:] == column[:-1] for column in columns])
-        ties += int(len(begins) - begins.sum())
-        duplicates += int(np.count_nonzero(same))
+        begins, src_R, dst_R = begins_time(t[first:last]), src[first:last], dst[first:last]
+        tied = ~begins
+        ties += int(tied.sum())
         self_loops += int(np.count_nonzero(src_R == dst_R))
+        tied[:-1] |= tied[1:]  # only events of a time that others have too can be repeated
+        columns = (np.cumsum(begins)[tied], src_R[tied], dst_R[tied])
+        order = np.lexsort(columns[::-1])
+        same = np.logical_and.reduce([column[order][1:] == column[order][:-1] for column in columns])
+        duplicates += int(np.count_nonzero(same))
     return Repeats(ties, duplicates, self_loops)
