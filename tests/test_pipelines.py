@@ -1,5 +1,6 @@
 """Every shipped pipeline is a study that could start now, and says what it takes from the paper consistently."""
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -169,3 +170,13 @@ def _sizes(study: Study, dataset: str, features: int) -> tuple[int, int, int]:
     settings = study.datasets[dataset].synthetic
     assert settings is not None
     return settings["nodes"], settings["edges"], features
+
+
+def test_the_small_figure_10_has_its_language_model_at_hand() -> None:
+    (settings,) = {str(run.settings["model"]["settings"]): run.settings["model"]["settings"]
+                   for run in _study("pgti-figure10-small").runs}.values()  # fmt: skip
+    folder = Path(settings["gpt2"])
+    config = json.loads((folder / "config.json").read_text())
+    assert (folder / "model.safetensors").is_file() and config["n_layer"] == settings["gpt_layers"]
+    synthetic = _study("pgti-figure10-small").datasets["synthetic-traffic"].synthetic
+    assert synthetic is not None and config["n_positions"] >= synthetic["nodes"]  # a token for each
