@@ -4,7 +4,6 @@ Axes: E events, R events of a block, N graph nodes, F edge features, V node feat
 """
 
 import json
-import logging
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -13,21 +12,19 @@ from typing import Any
 
 import numpy as np
 import zarr
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from tqdm import tqdm
 
 from stgnn.errors import InputError
 from stgnn.raw.events import Events
 from stgnn.store.derive import Derived, derive
-from stgnn.store.event_ids import IdSpace
+from stgnn.store.event_columns import place_columns
 from stgnn.store.event_spool import Spool, spool_events
-from stgnn.store.row_files import RowFile, Scratch, StoreArrays
-from stgnn.store.sorting import stable_order
+from stgnn.store.row_files import Scratch, StoreArrays
 from stgnn.store.split import Protocol, require_parts
+from stgnn.store.temporal_csr import Shape
 from stgnn.store.tie_blocks import count_repeats
 from stgnn.store.whole import write_whole
-
-log = logging.getLogger(__name__)
 
 DIMENSIONS: dict[str, tuple[str, ...]] = {
     "src": ("event",),
@@ -50,7 +47,7 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
     "negative_historical": ("evaluated_event", "negative"),
     "negative_inductive": ("evaluated_event", "negative"),
 }
-MOST_NODES = 2**31 - 1
+DERIVED = 10  # arrays that `derive` makes: roles, two graphs of three, three kinds of negatives
 
 
 def write_events(events: Events, path: Path, protocol: Protocol | None = None) -> None:
@@ -66,92 +63,41 @@ def write_events(events: Events, path: Path, protocol: Protocol | None = None) -
 def _write_arrays(events: Events, folder: Path, protocol: Protocol) -> dict[str, str]:
     group = zarr.open_group(folder, mode="w")
     scratch_folder = folder / ".scratch"
-    scratch = Scratch(scratch_folder)
-    arrays = StoreArrays(folder, DIMENSIONS)
+    arrays, scratch = StoreArrays(folder, DIMENSIONS), Scratch(scratch_folder)
     name = str(events.attributes.get("dataset", "events"))
     with tqdm(desc=f"ingest {name}", unit=" events", disable=None) as progress:
         spool = spool_events(events, scratch, progress.update)
     if not spool.num_events:
         raise InputError(name, "the raw files hold no events", "check the download")
-    with tqdm(total=4, desc=f"ingest {name}: sort", unit=" steps", disable=None) as progress:
-        num_nodes = _place(spool, events, arrays, scratch, name)
-        progress.update()
-        progress.set_description(f"ingest {name}: neighbourhoods and negatives")
-        src, dst, t = (arrays.map(each) for each in ("src", "dst", "t"))
-        derived = derive(src, dst, t, num_nodes, protocol, allocate=arrays.allocate, scratch=scratch.allocate)
-        require_parts(derived.split, protocol, name)
-        progress.update(2)
-        for each in ("destination", "train_destination"):
-            arrays.new(each, np.int32).append(getattr(derived, each))
-        arrays.new("new_node", np.bool_).append(derived.split.new_node)
-        arrays.seal(group)
-        _write_text(group, "node", num_nodes, (block for ids in spool.ids for block in ids.text()))
-        if events.feature:
-            _write_text(group, "feature", len(events.feature), [np.array(events.feature, dtype=object)])
-        attributes = _described(events, spool, protocol, derived) | {
-            "num_nodes": num_nodes,
-            **asdict(count_repeats(src, dst, t)),
-        }
-        group.attrs.update(json.loads(json.dumps(attributes, sort_keys=True)))
-        progress.update()
+    num_nodes = place_columns(spool, events, arrays, scratch, name)
+    derived = _derive(arrays, scratch, num_nodes, protocol, name)
+    arrays.seal(group)
+    _write_text(group, "node", num_nodes, (block for ids in spool.ids for block in ids.text()))
+    if events.feature:
+        _write_text(group, "feature", len(events.feature), [np.array(events.feature, dtype=object)])
+    repeats = count_repeats(*(arrays.map(each) for each in ("src", "dst", "t")))
+    attributes = _described(events, spool, protocol, derived) | asdict(repeats)
+    group.attrs.update(json.loads(json.dumps(attributes, sort_keys=True)))
     shutil.rmtree(scratch_folder)
     return {}
 
 
-def _place(spool: Spool, events: Events, arrays: StoreArrays, scratch: Scratch, name: str) -> int:
-    """Bring the spooled events into their order and number their nodes; return N."""
-    for ids in spool.ids:
-        ids.finish()
-    num_nodes = sum(map(len, spool.ids))
-    if num_nodes > MOST_NODES:
-        raise InputError(name, f"{num_nodes:,} graph nodes", f"this store numbers {MOST_NODES:,} at most")
-    order = None
-    if spool.out_of_order:
-        log.info("%s: %s events are out of order: sorting all by time", name, f"{spool.out_of_order:,}")
-        order = stable_order(spool.t.map(), scratch.allocate)
-    first_destination = len(spool.ids[0]) if events.bipartite else 0
-    for end, raw, ids, first in (
-        ("src", spool.src, spool.ids[0], 0),
-        ("dst", spool.dst, spool.ids[-1], first_destination),
-    ):
-        _number(raw, arrays.allocate(end, spool.num_events, np.int32), order, ids, first)
-    for column, rows in (("t", spool.t), ("label", spool.label), ("edge_feature", spool.feature)):
-        if rows is not None:
-            _ordered(rows, arrays.new(column, rows.dtype, rows.row_shape), order)
-    if events.node_feature is not None:
-        feature_NV = np.concatenate([_node_features(events.node_feature, ids, name) for ids in spool.ids])
-        arrays.new("node_feature", np.float32, feature_NV.shape[1:]).append(feature_NV)
-    return num_nodes
+def _derive(arrays: StoreArrays, scratch: Scratch, num_nodes: int, protocol: Protocol, name: str) -> Derived:
+    """Split the placed events, build their graphs and draw their negatives."""
+    src, dst, t = (arrays.map(each) for each in ("src", "dst", "t"))
+    with tqdm(total=DERIVED, desc=f"ingest {name}", unit=" arrays", disable=None) as progress:
 
+        def allocate(each: str, shape: Shape, dtype: DTypeLike) -> NDArray[Any]:
+            progress.set_postfix_str(each)  # what is made now
+            progress.update()
+            return arrays.allocate(each, shape, dtype)
 
-def _number(
-    raw: RowFile, out_E: NDArray[np.int32], order: NDArray[np.int64] | None, ids: IdSpace, first: int
-) -> None:
-    rows = raw.map()
-    for block in raw.blocks():
-        out_E[block] = ids.numbers(rows[block] if order is None else rows[order[block]]) + first
-
-
-def _ordered(rows: RowFile, out: RowFile, order: NDArray[np.int64] | None) -> None:
-    """Move rows to their final file, or copy them into it where they have to be sorted."""
-    if order is None:
-        out.take_over(rows)
-        return
-    out.resize(rows.num_rows)
-    source, target = rows.map(), out.map()
-    for block in rows.blocks():
-        np.take(source, order[block], axis=0, out=target[block], mode="clip")
-
-
-def _node_features(feature: NDArray[np.float32], ids: IdSpace, name: str) -> NDArray[np.float32]:
-    """The rows of the raw ids, by node number."""
-    known = ids.whole_numbers
-    if known is None:
-        raise InputError(name, "node features, but ids that are words", "number the nodes")
-    if len(known) and not 0 <= known[0] <= known[-1] < len(feature):
-        wrong = known[0] if known[0] < 0 else known[-1]
-        raise InputError(name, f"graph node {wrong} has no row among the {len(feature)} of its features", "")
-    return feature[known]
+        derived = derive(src, dst, t, num_nodes, protocol, allocate=allocate, scratch=scratch.allocate)
+    require_parts(derived.split, protocol, name)
+    arrays.new("new_node", np.bool_).append(derived.split.new_node)
+    arrays.new("destination", np.int32).append(derived.destination)
+    arrays.new("train_destination", np.int32).append(derived.train_destination)
+    return derived
 
 
 def _write_text(group: zarr.Group, name: str, count: int, blocks: Iterable[NDArray[Any]]) -> None:
@@ -172,6 +118,7 @@ def _described(events: Events, spool: Spool, protocol: Protocol, derived: Derive
         "bipartite": events.bipartite,
         "time_unit": events.time_unit,
         "num_events": spool.num_events,
+        "num_nodes": sum(map(len, spool.ids)),
         "num_sources": len(spool.ids[0]) if events.bipartite else None,
         "out_of_order": spool.out_of_order,
         "sorted": "as given" if not spool.out_of_order else "by time, equal times as given",
