@@ -13,7 +13,7 @@ import yaml
 
 from stgnn.data.placements import PLACEMENTS
 from stgnn.errors import InputError
-from stgnn.raw import READERS
+from stgnn.raw import EVENT_READERS, READERS
 from stgnn.report.figures import KINDS
 from stgnn.report.metrics import METRICS
 from stgnn.settings import SCHEMAS
@@ -527,7 +527,7 @@ def test_the_schemas_know_what_the_engine_knows() -> None:
 
 def test_the_schemas_know_every_reader_and_figure() -> None:
     dataset = yaml.safe_load((SCHEMAS / "datasets.schema.json").read_text())["$defs"]["dataset"]
-    assert set(dataset["properties"]["reader"]["enum"]) == set(READERS)
+    assert set(dataset["properties"]["reader"]["enum"]) == {*READERS, *EVENT_READERS}
     figure = yaml.safe_load((SCHEMAS / "pipeline.schema.json").read_text())["$defs"]["figure"]
     assert set(figure["properties"]["kind"]["enum"]) == set(KINDS)
 

@@ -26,14 +26,16 @@ class DatasetFacts:
     """A dataset of the study: what the catalogue says, and what its store holds."""
 
     dataset: Dataset
-    shape: tuple[int, int, int]  # entries, graph nodes, features
+    shape: tuple[int, int, int]  # entries or events, graph nodes, features
     digest: str  # SHA-256 over all files of the store
     raw_sha256: Mapping[str, str]  # of the raw files that the store was made from, by name
 
     @property
     def size(self) -> str:
-        """How large the signal is and how often it was measured."""
+        """How large the signal is and how often it was measured; of an event stream how many events there are."""
         entries, nodes, features = self.shape
+        if self.dataset.kind == "events":
+            return f"{entries:,} events; {nodes:,} graph nodes; {features} feature{'s' * (features != 1)} an event"
         every = f", one every {step_label(1, self.dataset.frequency)}" if self.dataset.frequency else ""
         return f"{entries:,} entries{every}; {nodes:,} graph nodes; {features} feature{'s' * (features != 1)}"
 
@@ -77,7 +79,7 @@ def _dataset_facts(name: str, dataset: Dataset, stores: Path) -> DatasetFacts:
     path = stores / f"{name}.manifest.json"
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        entries, nodes, features = map(int, manifest["arrays"]["signal"]["shape"])
+        shape = _shape(dataset.kind, {name: each["shape"] for name, each in manifest["arrays"].items()})
         digest = str(manifest["digest"])
         path = stores / f"{name}.zarr" / "zarr.json"
         # A store that was not made from raw files says nothing of them.
@@ -87,7 +89,15 @@ def _dataset_facts(name: str, dataset: Dataset, stores: Path) -> DatasetFacts:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         kind = "metadata" if path.name == "zarr.json" else "manifest"
         raise InputError(path, f"not a store's {kind} ({error!r})", f"ingest {name} again") from None
-    return DatasetFacts(dataset, (entries, nodes, features), digest, raw_sha256)
+    return DatasetFacts(dataset, shape, digest, raw_sha256)
+
+
+def _shape(kind: str, arrays: Mapping[str, Sequence[int]]) -> tuple[int, int, int]:
+    """Entries or events, graph nodes, features, from the shapes of a store's arrays."""
+    if kind == "events":
+        return int(arrays["t"][0]), int(arrays["node"][0]), int(arrays.get("edge_feature", (0, 0))[1])
+    entries, nodes, features = map(int, arrays["signal"])
+    return entries, nodes, features
 
 
 def _commit(folder: Path) -> str:

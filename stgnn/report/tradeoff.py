@@ -67,8 +67,8 @@ def _draw_levels(axes: Axes, runs: Sequence[RunResult]) -> None:
         if np.isfinite(level):
             axes.axhline(float(level), color=INK, linewidth=0.9, linestyle=(0, (1, 2)), alpha=0.6)
             axes.annotate(
-                model, (1, float(level)), xycoords=("axes fraction", "data"), xytext=(-2, 2),
-                textcoords="offset points", ha="right", fontsize=7, color=INK,
+                model, (0, float(level)), xycoords=("axes fraction", "data"), xytext=(3, 2),
+                textcoords="offset points", fontsize=7, color=INK,
             )  # fmt: skip
 
 

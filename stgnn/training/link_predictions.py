@@ -3,12 +3,12 @@
 Axes: S test events, Q negatives of each kind.
 """
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from stgnn.files import replacing_folder
 from stgnn.store.event_store import EventStore
 from stgnn.training.link_metrics import LinkScores
 
@@ -18,15 +18,11 @@ def write_link_predictions(path: Path, store: EventStore, scores: LinkScores) ->
 
     `event` is the index in the store, whose last S events these are; `xarray.open_zarr` reads the result.
     """
-    partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
     columns = scores.columns()
     first = store.num_events - len(columns["logit"])
     arrays = {name: (("event", "negative")[: values.ndim], values) for name, values in columns.items()}
     event = np.arange(first, store.num_events)
-    xr.Dataset(arrays, {"event": ("event", event)}).to_zarr(
-        partial, mode="w", zarr_format=3, consolidated=False
-    )
-    if path.exists():
-        shutil.rmtree(path)
-    partial.rename(path)
+    with replacing_folder(path) as partial:
+        xr.Dataset(arrays, {"event": ("event", event)}).to_zarr(
+            partial, mode="w", zarr_format=3, consolidated=False
+        )
