@@ -28,30 +28,35 @@ def event_sections(
         path: the pipeline, for messages.
     """
     task = section("task", [defaults["events"], *layers])
-    training = _training(settings["batching"], defaults, layers, path)
+    _refuse_batch_size([layer for layer in layers if layer is not model], path)
+    training = _training(settings["batching"], defaults, layers)
     if task["predict"] == LINKS:
         del task["encoder"]
         return {"task": task, "training": training}, None
+    _refuse_batch_size([task["encoder"]], path)
     encoder = {**defaults["events"]["task"]["encoder"], **task.pop("encoder")}
     own = [model, {"training": encoder["training"]}]
     run = {
         **settings,
         "batching": encoder["batching"],
         "task": {"predict": LINKS, "negatives": task.pop("negatives")},
-        "training": _training(encoder["batching"], defaults, own, path),
+        "training": _training(encoder["batching"], defaults, own),
     }
     return {"task": task | {"predict": NODES}, "training": training}, run
 
 
-def _training(batching: str, defaults: Settings, layers: Sequence[Settings], path: Path) -> dict[str, Any]:
+def _training(batching: str, defaults: Settings, layers: Sequence[Settings]) -> dict[str, Any]:
     """The training of a run whose batches are those of its protocol."""
-    if any("batch_size" in layer.get("training", {}) for layer in layers):
-        problem = "training.batch_size: the batch of an event stream belongs to its protocol"
-        raise InputError(
-            path, problem, "remove it, and list `strict-time-b200` or the like under `batching:`"
-        )
     protocol = stream_protocol(batching)
     size = (
         {} if protocol is None else {"batch_size": protocol.batch_size}
     )  # a signal's batching is refused later
     return section("training", [defaults, defaults["events"], *layers]) | size
+
+
+def _refuse_batch_size(layers: Sequence[Settings], path: Path) -> None:
+    if any("batch_size" in layer.get("training", {}) for layer in layers):
+        problem = "training.batch_size: the batch of an event stream belongs to its protocol"
+        raise InputError(
+            path, problem, "remove it, and list `strict-time-b200` or the like under `batching:`"
+        )
