@@ -24,7 +24,7 @@ from stgnn.store.split import ROLES, TEST, TRAIN, VALIDATION
 from stgnn.training.link_metrics import LinkScores, ranks
 from stgnn.training.link_predictions import write_link_predictions
 from stgnn.training.stream_setup import StreamSetup, each, prepare_stream
-from stgnn.training.task import Task
+from stgnn.training.stream_task import StreamTask
 
 EVERY = "every"  # among `negatives:`, the rank among all destinations
 
@@ -34,12 +34,12 @@ def prepare(settings: Mapping[str, Any], store: Path, folder: Path, world: World
     return LinkPrediction(prepare_stream(settings, store, world))
 
 
-class LinkPrediction(Task):
+class LinkPrediction(StreamTask):
     """Scores of real events above those of others, by a model that reads the stream in order."""
 
     def __init__(self, setup: StreamSetup) -> None:
-        super().__init__(setup.settings, setup.training, setup.world, setup.model, setup.store.digest)
-        self.setup, self.events = setup, setup.model
+        super().__init__(setup, setup.model)
+        self.events = setup.model
         self._stream = setup.stream(TRAIN)
         if not len(self._stream):
             raise InputError(
@@ -163,18 +163,3 @@ class LinkPrediction(Task):
                 "training.save_predictions", "the test split is not scored", "add test to evaluate"
             )
         write_link_predictions(folder / "predictions.zarr", self.setup.store, self._test_scores)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What is predicted, and the sizes of the batches that decide what the scores mean."""
-        return {"predict": "links", "batch_size": self.setup.protocol.batch_size}
-
-    @property
-    def sizes(self) -> dict[str, float]:
-        """MB of the stream."""
-        return {"events_mb": self.setup.megabytes}
-
-    @property
-    def samples(self) -> str:
-        """Throughput is counted in events."""
-        return "events"

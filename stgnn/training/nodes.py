@@ -27,7 +27,7 @@ from stgnn.nn.temporal.decoders import NodeDecoder
 from stgnn.store.split import HELD_OUT, ROLES, TEST, TRAIN, VALIDATION
 from stgnn.training.checkpoint import load_best_model
 from stgnn.training.stream_setup import StreamSetup, each, prepare_stream
-from stgnn.training.task import Task
+from stgnn.training.stream_task import StreamTask
 
 DROPOUT = 0.1  # of the decoder
 
@@ -59,13 +59,12 @@ def prepare(settings: Mapping[str, Any], store: Path, folder: Path, world: World
     return NodeClassification(setup)
 
 
-class NodeClassification(Task):
+class NodeClassification(StreamTask):
     """A decoder on embeddings that are computed once, and mapped: memory does not grow with the stream."""
 
     def __init__(self, setup: StreamSetup) -> None:
         decoder = NodeDecoder(setup.model.num_channels, DROPOUT).to(setup.device, setup.training.dtype)
-        super().__init__(setup.settings, setup.training, setup.world, decoder, setup.store.digest)
-        self.setup, self.decoder = setup, decoder
+        super().__init__(setup, decoder)
         self._kept: NDArray[np.float32] | None = None
         self._events = {role: np.flatnonzero(_has_role(setup, role)) for role in (TRAIN, VALIDATION, TEST)}
         if not self._labels(TRAIN).any():
@@ -114,21 +113,6 @@ class NodeClassification(Task):
         events, label, logit = self._events[TEST], self._labels(TEST), self._logits(TEST)
         with replacing(folder / "predictions.npz") as partial, partial.open("wb") as file:
             np.savez(file, event=events, label=label, logit=logit)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What is predicted, and by how many events a batch."""
-        return {"predict": "nodes", "batch_size": self.setup.protocol.batch_size}
-
-    @property
-    def sizes(self) -> dict[str, float]:
-        """MB of the stream."""
-        return {"events_mb": self.setup.megabytes}
-
-    @property
-    def samples(self) -> str:
-        """Throughput is counted in events."""
-        return "events"
 
     def _scores(self, role: int) -> dict[str, float | None]:
         label = self._labels(role)
