@@ -102,6 +102,8 @@ class TGN(EventModel):
             embedding=embedding, sampling=sampling, hop_time=hop_time,
         )  # fmt: skip
         _require_agreement(updater, aggregator, partner, consume, embedding)
+        if not 0 <= dropout < 1:
+            raise InputError("dropout", f"is {dropout}", "give a share in [0, 1)")
         self.channels = memory_channels
         self.time = TimeEncoding(time_channels, shape.unit)
         stack = partial(
@@ -261,6 +263,8 @@ def _require_choices(**settings: str) -> None:
 def _require_agreement(updater: str, aggregator: str, partner: str, consume: str, embedding: str) -> None:
     if updater == "none" and embedding in ("identity", "time"):
         raise InputError("embedding", f"{embedding} needs a memory", "set updater to gru or rnn")
+    if updater == "none" and partner == "embedding":
+        raise InputError("partner", "embedding needs a memory", "set updater to gru or rnn")
     if partner == "embedding" and (aggregator, consume) != ("last", "eager"):
         found = f"embedding goes with aggregator last and consume eager, not {aggregator} and {consume}"
         raise InputError("partner", found, "a partner is embedded from the memory at its last event")
