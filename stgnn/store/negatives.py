@@ -121,7 +121,7 @@ class NegativeSampler:
         """Draw the negatives of all `KINDS` for every evaluated event, in one pass."""
         shape = (len(self._src) - self._first, self._protocol.negatives)
         drawn = {kind: _Drawn(allocate(kind, shape, np.int32)) for kind in KINDS}
-        for first, last in tie_blocks(self._t, self._first):
+        for first, last in tie_blocks(self._t, self._first, self._protocol.negatives):
             block = self._block(np.arange(first, last))
             for kind, found in drawn.items():
                 found.add(slice(first - self._first, last - self._first), *self._draw_block(kind, block))

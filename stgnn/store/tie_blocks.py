@@ -21,10 +21,14 @@ class Repeats:
     self_loops: int  # events from a node to itself
 
 
-def tie_blocks(t: NDArray[np.int64], first: int = 0) -> Iterator[tuple[int, int]]:
-    """Yield (first, last) of blocks of about `EVENTS_AT_ONCE` events from `first` on, each ending where a time does."""
+def tie_blocks(t: NDArray[np.int64], first: int = 0, width: int = 1) -> Iterator[tuple[int, int]]:
+    """Yield (first, last) of blocks from `first` on, each ending where a time does.
+
+    A block has about `EVENTS_AT_ONCE` events, or, where an event means `width` numbers, about as many numbers.
+    """
+    size = max(1, EVENTS_AT_ONCE // width)
     while first < len(t):
-        last = min(first + EVENTS_AT_ONCE, len(t))
+        last = min(first + size, len(t))
         last = int(np.searchsorted(t, t[last - 1], side="right"))
         yield first, last
         first = last

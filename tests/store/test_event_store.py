@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import pickle
 import signal as signals
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
@@ -14,6 +15,7 @@ import pytest
 import xarray as xr
 import zarr
 
+from stgnn.data.events.batches import EventStream, view_of
 from stgnn.errors import InputError
 from stgnn.raw.events import EventBlock, Events
 from stgnn.store import event_ids, open_store, row_files, sorting, temporal_csr
@@ -136,6 +138,25 @@ def test_stores_can_be_pickled_on_disk_and_in_memory(tmp_path: Path) -> None:
         again = pickle.loads(pickle.dumps(store))
         assert_same(store, again)
         assert again.node == store.node and again.path == store.path
+
+
+def test_mapped_files_are_searched_where_they_lie(tmp_path: Path) -> None:
+    src, dst, t, feature, label = columns(13)
+    store = write(tmp_path / "x.zarr", events_of(src, dst, t, feature, label))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # torch's, of arrays that may only be read
+        view = view_of(store)
+        (batch,) = EventStream(store, (0, 1, 2, 3), batch_size=300).batches()
+    found = view.neighbours.recent(batch.src_B, view.cuts(batch, batch.t_B), k=1)
+    before = [
+        np.flatnonzero(((store.src == node) | (store.dst == node)) & (store.t < time))
+        for node, time in zip(store.src, store.t, strict=True)
+    ]
+    latest = [events[-1] if len(events) else 0 for events in before]
+    assert found.event_RK[:, 0].tolist() == latest
+    features = view.edge_feature(found.event_RK[:, 0])
+    assert features is not None and store.edge_feature is not None
+    np.testing.assert_array_equal(features, store.edge_feature[latest])
 
 
 def test_the_protocol_is_followed_and_described(tmp_path: Path) -> None:
