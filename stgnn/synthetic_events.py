@@ -57,19 +57,17 @@ class WikipediaSettings:
     events: int = 157_474
     users: int = 8_227
     items: int = 1_000
-    pairs: int = (
-        22_145  # of a user and an item that meet: each once, and again as often as the user is active
-    )
+    pairs: int = 22_145  # that meet: each once, and again as often as its user is active
     features: int = 172
     seed: int = 0
 
     def __post_init__(self) -> None:
-        least, most = max(self.users, self.items), self.users * self.items // 2
+        least, most = max(self.users, self.items), min(self.users * self.items // 2, self.events)
         if not least <= self.pairs <= most:
-            problem = f"`pairs: {self.pairs}` of {self.users} users and {self.items} items"
-            raise InputError(
-                "synthetic", problem, f"expected {least}..{most}, so that everyone meets someone"
+            problem = (
+                f"`pairs: {self.pairs}` of {self.users} users and {self.items} items in {self.events} events"
             )
+            raise InputError("synthetic", problem, f"expected at least {least} and at most {most}")
 
 
 EventSettings = CommunitySettings | StickySettings | WikipediaSettings

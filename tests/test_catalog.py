@@ -291,3 +291,78 @@ def test_shares_that_do_not_make_a_whole_are_refused(split: list[float]) -> None
     require_whole([0.7, 0.1, 0.2], "f.yaml", "split")
     with pytest.raises(InputError, match=r"^f\.yaml: split: .* adds up to .*; make it 1$"):
         require_whole(split, "f.yaml", "split")
+
+
+OWN_EVENTS: dict[str, Any] = {
+    "title": "Who wrote to whom",
+    "kind": "events",
+    "reader": "snap-text",
+    "files": [{"name": "mail.txt", "role": "events", "path": "mail.txt"}],
+    "options": {"columns": ["src", "dst", "-", "time"], "split": [0.6, 0.2, 0.2]},
+}
+EVENT_MISTAKES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "another kind": (
+        lambda e: e.pop("kind"),
+        "my-mail: the reader 'snap-text' does not read this kind; say `kind: events`",
+    ),
+    "units": (lambda e: e.update(units="mph"), "my-mail: has 'units', which events do not have"),
+    "a frequency": (
+        lambda e: e.update(frequency="5min"),
+        "my-mail: has 'frequency', which events do not have",
+    ),
+    "another role": (
+        lambda e: e["files"][0].update(role="values"),
+        "my-mail.files: has the roles ['values']; the reader 'snap-text' needs events",
+    ),
+    "no time": (
+        lambda e: e["options"].update(columns=["src", "dst", "rating"]),
+        "my-mail.options.columns: 0 columns are 'time'; name it once",
+    ),
+    "a column twice": (
+        lambda e: e["options"].update(columns=["src", "dst", "time", "x", "x"]),
+        "my-mail.options.columns: 'x' is listed twice",
+    ),
+    "the rest before the end": (
+        lambda e: e["options"].update(columns=["...", "src", "dst", "time"]),
+        "my-mail.options.columns: '...' stands before the end",
+    ),
+    "a split of more than all": (
+        lambda e: e["options"].update(split=[0.7, 0.2, 0.2]),
+        "my-mail.options.split: [0.7, 0.2, 0.2] adds up to 1.1",
+    ),
+    "a misspelt unit": (
+        lambda e: e["options"].update(time_unit="usec"),
+        'my-mail.options.time_unit: unknown "usec"',
+    ),
+    "another reader's option": (
+        lambda e: e["options"].update(member="x.csv"),
+        "my-mail.options: unknown key 'member'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_published_events_say_whom_to_cite_and_under_what_terms(name: str) -> None:
+    dataset = EVENTS[name]
+    assert dataset.citation and dataset.note
+    assert (
+        dataset.licence or "ithout stated terms" in dataset.note or "homepage says the terms" in dataset.note
+    )
+    assert dataset.synthetic or dataset.homepage
+
+
+def test_events_need_no_units(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({"my-mail": OWN_EVENTS}))
+    dataset = load_catalog(tmp_path / "own.yaml")["my-mail"]
+    assert dataset.kind == "events" and dataset.units == "" and not dataset.may_have_dates
+
+
+@pytest.mark.parametrize("mistake", EVENT_MISTAKES)
+def test_a_mistake_about_events_is_one_line_with_file_and_key(tmp_path: Path, mistake: str) -> None:
+    change, expected = EVENT_MISTAKES[mistake]
+    entry = yaml.safe_load(yaml.safe_dump(OWN_EVENTS))
+    change(entry)
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({"my-mail": entry}))
+    with pytest.raises(InputError) as caught:
+        load_catalog(tmp_path / "own.yaml")
+    assert str(caught.value).startswith(f"{tmp_path}/own.yaml: {expected}")

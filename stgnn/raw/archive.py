@@ -1,6 +1,8 @@
 """Files and members of zip archives, opened alike. What is in them is the readers' business."""
 
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -10,8 +12,11 @@ from typing import cast
 
 from stgnn.errors import InputError
 
-# What zipfile raises for damaged, cut, encrypted or exotic archives.
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+# What zipfile raises for damaged, cut, encrypted or exotic archives; the system errors are those of impossible places.
+_BROKEN = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError, OSError, KeyError,
+    struct.error, UnicodeDecodeError, OverflowError,
+)  # fmt: skip
 
 
 @contextmanager

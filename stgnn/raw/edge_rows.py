@@ -64,10 +64,7 @@ def quick_rows(layout: Layout, text: bytes, first: int) -> EventBlock | None:
     """Return what `plain_rows` does, or None where a line may be wrong or is not written in the plainest way."""
     text_C = np.frombuffer(text, np.uint8)
     fields = _fields(text_C, layout)
-    odd = text.startswith(codecs.BOM_UTF8) or text.count(b"\r") != text.count(
-        b"\r\n"
-    )  # pandas drops, cuts there
-    if fields is None or odd:
+    if fields is None or not _is_utf8(text):
         return None
     start_RW, end_RW = fields
     numbers: dict[str, NDArray[np.int64]] = {}
@@ -87,6 +84,13 @@ def quick_rows(layout: Layout, text: bytes, first: int) -> EventBlock | None:
     src_R, dst_R = ids or (numbers["src"], numbers["dst"])
     label_R = numbers["label"].astype(np.int8) if "label" in numbers else None
     return EventBlock(src_R, dst_R, numbers["time"], label_R, feature_RF)
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        return text.isascii() or bool(text.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _fields(text_C: NDArray[np.uint8], layout: Layout) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
@@ -112,6 +116,8 @@ def _others(layout: Layout, text: bytes, count: int) -> tuple[Any, NDArray[np.fl
     types |= dict.fromkeys(ids, object)
     if not types:
         return None, None
+    if not count or text.startswith(codecs.BOM_UTF8) or text.count(b"\r") != text.count(b"\r\n"):
+        return None  # pandas drops the one and ends lines at the other
     try:
         frame = pd.read_csv(
             io.BytesIO(text), sep=layout.separator, header=None, names=list(range(len(layout.columns))),

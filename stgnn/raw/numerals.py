@@ -64,11 +64,14 @@ def whole_column(text_C: Bytes, start_R: Places, end_R: Places, shift: int = 0) 
         return None
     negative_R = text_C[start_R] == ord("-")
     start_R = start_R + negative_R
-    point_R = _points(text_C, start_R, end_R)
-    number_R = _digits(text_C, start_R, point_R)
-    if number_R is None or not (point_R > start_R).all():
+    if not (end_R > start_R).all():
         return None
-    shifted_R = _shifted(text_C, number_R, point_R, end_R, shift)
+    point_R = end_R
+    number_R = _digits(text_C, start_R, end_R)
+    if number_R is None:  # most columns have no decimal point, and looking for it takes time
+        point_R = _points(text_C, start_R, end_R)
+        number_R = _digits(text_C, start_R, point_R) if (point_R > start_R).all() else None
+    shifted_R = None if number_R is None else _shifted(text_C, number_R, point_R, end_R, shift)
     if shifted_R is None:
         return None
     sign_R: NDArray[np.int64] = 1 - 2 * negative_R.astype(np.int64)

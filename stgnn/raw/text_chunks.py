@@ -11,7 +11,7 @@ from pathlib import Path
 from stgnn.errors import InputError
 from stgnn.raw.archive import opened
 
-CHUNK = 4 << 20  # bytes read at a time
+CHUNK = 1 << 20  # bytes read at a time
 LONGEST = 16 << 20  # bytes of a line; one that is longer is no line of a table
 _GZIP = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
