@@ -32,6 +32,7 @@ from stgnn.training.checkpoint import (
     rng_state,
     save_checkpoint,
 )
+from stgnn.training.epochs import note_epoch, require_finite, say_epoch
 from stgnn.training.monitor import Memory, Monitor
 from stgnn.training.optimiser import learning_rate, make_optimiser
 from stgnn.training.options import choose_device
@@ -41,8 +42,6 @@ from stgnn.training.stop import Stopped, StopRequest
 from stgnn.training.task import Task
 
 log = logging.getLogger(__name__)
-
-_SPLITS = {"t": "train", "v": "validation"}
 
 
 def train_run(settings: Mapping[str, Any], store: Path, folder: Path, code: str = "") -> None:
@@ -195,9 +194,9 @@ class Run:
         self._record_exchanged()
         total, count, samples = (math.fsum(sums) for sums in zip(*progress.tallies, strict=True))
         train, validated = total / max(count, 1.0), self.task.validates()
-        self._require_finite(train, validation if validated else 0.0)
         progress.epoch += 1
-        self._log_epoch(progress.epoch_seconds, train, validation, self._optimiser.param_groups[0]["lr"])
+        require_finite(progress.epoch, train, validation if validated else 0.0, self.task.predicted)
+        self._note_epoch(progress.epoch_seconds, train, validation, self._optimiser.param_groups[0]["lr"])
         if not validated or self.task.predicted.improves(validation, progress.best):
             progress.best, progress.best_epoch = validation, progress.epoch
             self._best_model = copy.deepcopy(self.model.state_dict())
@@ -210,25 +209,10 @@ class Run:
         self._pauses.look_at_epoch_end()
         self._save()
 
-    def _require_finite(self, train: float, validation: float) -> None:
-        epoch = self.progress.epoch + 1
-        if not math.isfinite(train):
-            raise InputError("training", f"the loss became {train} in epoch {epoch}", "lower learning_rate")
-        if not math.isfinite(validation):
-            name = _spoken(self.task.predicted.validation)
-            problem = f"the {name} is {validation} in epoch {epoch}"
-            todo = "check that the validation split has values that are not missing"
-            raise InputError("training", problem, todo)
-
-    def _log_epoch(self, seconds: float, train: float, validation: float, rate: float) -> None:
-        names = self.task.predicted
-        row = {"runtime": seconds, names.train: train, names.validation: validation, "learning_rate": rate}
-        self.progress.history.append({"epoch": self.progress.epoch} | row)
+    def _note_epoch(self, seconds: float, train: float, validation: float, rate: float) -> None:
+        note_epoch(self.progress, seconds, train, validation, rate, self.task.predicted)
         if self._world.is_first:
-            of = f"epoch {self.progress.epoch}/{self.training.epochs}"
-            scored = {names.train: train, names.validation: validation}.items()
-            shown = [f"{_spoken(name)} {score:.4f}" for name, score in scored if not math.isnan(score)]
-            log.info("%s  %s  %.1f s", of, "  ".join(shown), seconds)
+            say_epoch(self.progress, self.training.epochs, self.task.predicted)
 
     def _fit_directly(self) -> None:
         """Fit a model that needs no gradients."""
@@ -240,7 +224,7 @@ class Run:
         progress.training_seconds = time.perf_counter() - started
         progress.best = self.task.validate()
         progress.epoch = progress.best_epoch = 1
-        self._log_epoch(progress.training_seconds, train, progress.best, 0.0)
+        self._note_epoch(progress.training_seconds, train, progress.best, 0.0)
         self._record_exchanged()
         progress.finished = True
         self._save()
@@ -314,9 +298,3 @@ class Run:
         progress = self.progress
         where = "after training" if progress.finished else f"in epoch {progress.epoch + 1}"
         raise Stopped(f"stopped {where}; the same command goes on from here")
-
-
-def _spoken(column: str) -> str:
-    """`v_mae` -> "validation MAE", `t_loss` -> "train loss"."""
-    split, _, score = column.partition("_")
-    return f"{_SPLITS[split]} {score if score == 'loss' else score.upper()}"
