@@ -46,7 +46,7 @@ def build_temporal_csr(
     """Build the temporal CSR of a stream `src` [E] -> `dst` [E] in time order.
 
     `events` chooses the events that enter it: a mask [E], increasing event indices, or None for all. Beside what
-    `allocate` gives (20 bytes a half-edge's event pair plus 8 a node), memory is a few blocks: the keys are sorted
+    `allocate` gives (12 bytes a half-edge, 8 a node), memory is a few blocks: the keys are sorted
     where they lie.
     """
     num_events = len(src)
