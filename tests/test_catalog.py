@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from stgnn.catalog import CATALOGUE, Dataset, find_dataset, load_catalog, require_whole
 from stgnn.errors import InputError
+from stgnn.raw import read
+from stgnn.raw.events import Events
 from stgnn.retrieve import retrieve
 
 SHIPPED = load_catalog()
@@ -366,3 +368,14 @@ def test_a_mistake_about_events_is_one_line_with_file_and_key(tmp_path: Path, mi
     with pytest.raises(InputError) as caught:
         load_catalog(tmp_path / "own.yaml")
     assert str(caught.value).startswith(f"{tmp_path}/own.yaml: {expected}")
+
+
+def test_the_readme_s_entry_for_one_s_own_events_is_complete(tmp_path: Path) -> None:
+    text = (CATALOGUE.parent / "README.md").read_text().split("## Your own events")[1]
+    (tmp_path / "own.yaml").write_text(text.split("```yaml")[1].split("```")[0])
+    dataset = load_catalog(tmp_path / "own.yaml")["my-calls"]
+    assert dataset.reader == "event-json-lines" and dataset.options["split"] == [0.7, 0.15, 0.15]
+    (tmp_path / "calls.jsonl").write_text(text.split("```json")[1].split("```")[0].strip() + "\n")
+    events = read(dataset, tmp_path)
+    assert isinstance(events, Events)
+    assert next(events.blocks()).t.tolist() == [1772366405250]

@@ -67,7 +67,21 @@ def quick_rows(layout: Layout, text: bytes, first: int) -> EventBlock | None:
     if fields is None or not _is_utf8(text):
         return None
     start_RW, end_RW = fields
-    numbers: dict[str, NDArray[np.int64]] = {}
+    numbers = _numbers(layout, text_C, start_RW, end_RW)
+    others = None if numbers is None else _others(layout, text, len(start_RW))
+    if numbers is None or others is None or not _sensible(layout, numbers, first):
+        return None
+    ids, feature_RF = others
+    src_R, dst_R = ids or (numbers["src"], numbers["dst"])
+    label_R = numbers["label"].astype(np.int8) if "label" in numbers else None
+    return EventBlock(src_R, dst_R, numbers["time"], label_R, feature_RF)
+
+
+def _numbers(
+    layout: Layout, text_C: NDArray[np.uint8], start_RW: NDArray[np.int64], end_RW: NDArray[np.int64]
+) -> dict[str, NDArray[np.int64]] | None:
+    """Return `[R]` each column of whole numbers by name; None if one is not plain, or an empty column is not empty."""
+    numbers = {}
     for field, name in enumerate(layout.columns):
         start_R, end_R = start_RW[:, field], end_RW[:, field]
         if name == EMPTY and (end_R > start_R).any():
@@ -77,13 +91,7 @@ def quick_rows(layout: Layout, text: bytes, first: int) -> EventBlock | None:
             if column_R is None:
                 return None
             numbers[name] = column_R
-    others = _others(layout, text, len(start_RW))
-    if others is None or not _sensible(layout, numbers, first):
-        return None
-    ids, feature_RF = others
-    src_R, dst_R = ids or (numbers["src"], numbers["dst"])
-    label_R = numbers["label"].astype(np.int8) if "label" in numbers else None
-    return EventBlock(src_R, dst_R, numbers["time"], label_R, feature_RF)
+    return numbers
 
 
 def _is_utf8(text: bytes) -> bool:
