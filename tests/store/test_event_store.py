@@ -242,6 +242,18 @@ def test_a_damaged_or_foreign_store_is_one_line(tmp_path: Path) -> None:
         open_event_store(tmp_path / "y.zarr")
 
 
+def test_damaged_bytes_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "x.zarr"
+    write_events(events_of(*columns(14)), path)
+    for name in ("zarr.json", "t/zarr.json", "graph_key/c/0", "edge_feature/c/0/0", "node/c/0"):
+        whole = (path / name).read_bytes()
+        (path / name).write_bytes(bytes(len(whole)))
+        with pytest.raises(InputError, match=r"damaged|cannot be mapped"):
+            assert open_event_store(path).node  # raw ids are read when they are asked for
+        (path / name).write_bytes(whole)
+    assert len(open_event_store(path).node) == open_event_store(path).num_nodes
+
+
 def test_signals_and_events_are_not_taken_for_each_other(
     tmp_path: Path, make_store: pytest.FixtureRequest
 ) -> None:
