@@ -4,12 +4,11 @@ Axes: F edge features.
 """
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
-
-import numpy as np
 
 from stgnn.errors import InputError
 from stgnn.raw.checks import shown
@@ -23,6 +22,7 @@ _ISO = re.compile(
     r"(?:[T ](?P<clock>\d\d:\d\d(?::\d\d)?)(?:\.(?P<fraction>\d{1,9}))?(?P<zone>Z|[+-]\d\d:?\d\d)?)?",
     re.ASCII,
 )
+_MOST = math.nextafter(2.0**128 - 2.0**103, 0.0)  # the largest float that rounds to a finite float32
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -39,7 +39,7 @@ class EventLine:
     def event(self) -> dict[str, Any]:
         """Return the line's object; `InputError` unless it is one, in UTF-8, with the keys of an event, each once."""
         try:
-            event = json.loads(self.text.decode(), object_pairs_hook=_once, parse_constant=_refuse_constant)
+            event = _decode(self.text.decode())
         except UnicodeDecodeError:
             self.refuse("not UTF-8 text", "save the file as UTF-8")
         except json.JSONDecodeError as error:
@@ -65,23 +65,24 @@ class EventLine:
 
     def time(self, value: Any) -> int:
         """Return a time in the wanted unit: a number of the file's unit, or an ISO 8601 date (and time)."""
+        if isinstance(value, str):
+            return self._counted(value, self._seconds(value), "s")
         if type(value) is float:  # its decimals, not their nearest binary fraction
-            value = json.loads(self.text, parse_float=str)["t"]
-        elif type(value) is int:
-            value = str(value) if value.bit_length() < 128 else "1e99"
-        elif isinstance(value, str):
-            return self._counted(shown(value), self._seconds(value), "s")
-        else:
+            return self._counted(value, json.loads(self.text, parse_float=str)["t"], self.file_unit)
+        if type(value) is not int:
             self.refuse(f"t: found {shown(value)}, expected a number or an ISO 8601 date and time")
-        return self._counted(f"{shown(value)} {self.file_unit}", value, self.file_unit)
+        if self.file_unit == self.time_unit and -(2**63) <= value < 2**63:
+            return value
+        return self._counted(value, str(value) if value.bit_length() < 128 else "1e99", self.file_unit)
 
-    def _counted(self, found: str, numeral: str, unit: str) -> int:
+    def _counted(self, found: Any, numeral: str, unit: str) -> int:
         """Return the `numeral`, given in `unit`, in the wanted unit."""
         time = whole(numeral, UNITS[self.time_unit] - UNITS[unit])
         if time is None:
             holds = finest(numeral, unit)
             todo = f"say `time_unit: {holds}` in the catalogue, which holds it" if holds else ""
-            self.refuse(f"t: {found} is no whole number of {self.time_unit} in int64", todo)
+            spelled = shown(found) if isinstance(found, str) else f"{shown(numeral)} {unit}"
+            self.refuse(f"t: {spelled} is no whole number of {self.time_unit} in int64", todo)
         return time
 
     def _seconds(self, text: str) -> str:
@@ -132,11 +133,8 @@ def _is_text(value: Any) -> bool:
 
 
 def _finite(numbers: list[float]) -> bool:
-    try:
-        with np.errstate(over="ignore"):
-            return bool(np.isfinite(np.array(numbers, np.float64).astype(np.float32)).all())
-    except OverflowError:  # a whole number that no float holds
-        return False
+    """Whether float32 holds them all: whole numbers of any size are compared exactly."""
+    return not numbers or (min(numbers) >= -_MOST and max(numbers) <= _MOST)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -149,3 +147,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"found {name}, expected a finite number")
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refuse_constant).decode

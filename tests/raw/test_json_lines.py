@@ -130,6 +130,7 @@ def test_a_wrong_line_is_one_error_with_file_and_line(write: Write, tmp_path: Pa
         (3, "found 3, expected a list of 2"),
         ([1, "2"], "found '2', expected finite numbers"),
         ([1, True], "found True, expected finite"),
+        ([1, 2**128 - 2**103 - 1], r"found 3402\d+.*, expected finite"),
         ([1, 1e39], r"found 1e\+39, expected finite"),
         ([1, 10**400], "found a number of 1329 bits, expected finite"),
     ],
@@ -137,6 +138,11 @@ def test_a_wrong_line_is_one_error_with_file_and_line(write: Write, tmp_path: Pa
 def test_wrong_features_are_named(write: Write, x: Any, expected: str) -> None:
     with pytest.raises(InputError, match=f"line 2: x: {expected}"):
         list(write(EVENT | {"x": [1, 2]}, EVENT | {"x": x}).blocks())
+
+
+def test_features_up_to_the_largest_float32_are_finite(write: Write) -> None:
+    (block,) = write(EVENT | {"x": [3.4028235e38, -(2**127), 3.4028235677973362e38]}).blocks()
+    assert block.feature is not None and np.isfinite(block.feature).all()
 
 
 @pytest.mark.parametrize("label", [300, 1.0, "1", None, True])
