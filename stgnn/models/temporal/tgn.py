@@ -21,11 +21,12 @@ from stgnn.errors import InputError
 from stgnn.models.base import PositiveInt, require_positive
 from stgnn.models.temporal.base import EventModel, State, StreamShape
 from stgnn.models.temporal.memory import Consumed, Memory, MemoryState
-from stgnn.models.temporal.ranking import rank_by_blocks
+from stgnn.models.temporal.ranking import rank_by_blocks, rank_over_times
 from stgnn.nn.temporal.attention import AttentionLayer
 from stgnn.nn.temporal.decoders import LinkDecoder
-from stgnn.nn.temporal.graph_embedding import GraphEmbedding
+from stgnn.nn.temporal.graph_embedding import GraphEmbedding, known
 from stgnn.nn.temporal.graph_sum import SumLayer
+from stgnn.nn.temporal.meetings import Meetings
 from stgnn.nn.temporal.neighbourhood import Neighbourhood, Places, neighbourhood
 from stgnn.nn.temporal.time_encoding import TimeEncoding
 from stgnn.nn.temporal.time_projection import TimeProjection
@@ -169,9 +170,36 @@ class TGN(EventModel):
             return self._embed(state, consumed, around, time_P, view)
 
         source_BC = embed(batch.src_B, batch.t_B)
+        if isinstance(self.embedding, GraphEmbedding) and self.embedding.is_recent_attention:
+            time_T, row_B = torch.unique(batch.t_B, return_inverse=True)
+            over = self.embedding.over_times(time_T - time_T[0], self.time)
+            around = partial(self._surroundings, state, consumed, view, time_T[0])
+            cut_T = view.cuts(batch, time_T)
+            return rank_over_times(
+                self.decoder, source_BC, row_B, candidate_D, cut_T, view.neighbours, around, over
+            )
         timeless = isinstance(self.embedding, nn.Identity)
         time_B = torch.zeros_like(batch.t_B) if timeless else batch.t_B
         return rank_by_blocks(self.decoder, source_BC, time_B, candidate_D, embed)
+
+    def _surroundings(
+        self,
+        state: State,
+        consumed: Consumed | None,
+        view: EventView,
+        moment: Tensor,
+        node_G: Tensor,
+        cut_G: Tensor,
+    ) -> tuple[Tensor, Meetings, Tensor]:
+        """What one layer of attention is given, and the times of the events after a moment `[G, K]`."""
+        embedding = cast("GraphEmbedding", self.embedding)
+        near = view.neighbours.recent(node_G, cut_G, embedding.neighbours)
+        near_GK = torch.where(near.valid_RK, near.node_RK, node_G[:, None])
+        node_U, row = torch.unique(torch.cat([node_G, near_GK.flatten()]), return_inverse=True)
+        rows = self._rows(state, consumed, node_U, view)
+        row_G, row_GK = rows.row_U[row].split([len(node_G), near_GK.numel()])
+        met = known(rows.row_XD, row_GK.view_as(near_GK), near.event_RK, near.valid_RK, view)
+        return rows.row_XD.index_select(0, row_G), met, (near.time_RK - moment) * near.valid_RK
 
     def advance(self, state: State, batch: EventBatch, view: EventView) -> State:
         """The state after the batch."""

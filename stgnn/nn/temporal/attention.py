@@ -60,7 +60,7 @@ class TemporalAttention(nn.Module):
 
         The places' own rows are `own_SD[row_R]`; `zero_M` is phi(0).
         """
-        query_RHX = self._absorbed(own_SD, zero_M).index_select(0, row_R)
+        query_RHX = self.absorbed(own_SD, zero_M).index_select(0, row_R)
         weight_RHK, mixed_RHX = attend(query_RHX, met, self.dropout if self.training else 0.0)
         value_HXW = self.value.weight.unflatten(0, (self.heads, -1)).transpose(1, 2)
         mixed_RHW = torch.bmm(mixed_RHX.transpose(0, 1), value_HXW).transpose(0, 1)
@@ -69,7 +69,7 @@ class TemporalAttention(nn.Module):
         told_RC = linear(mixed_RHW.flatten(1), into_CA @ self.out.weight, into_CA @ self.out.bias)
         return told_RC * met.valid_RK.any(1, keepdim=True)
 
-    def _absorbed(self, own_SD: Tensor, zero_M: Tensor) -> Tensor:
+    def absorbed(self, own_SD: Tensor, zero_M: Tensor) -> Tensor:
         """W_k^T q of every head, `[S, H, X]`."""
         channels = own_SD.shape[1]
         w_AD, w_AM = self.query.weight.split([channels, len(zero_M)], dim=1)

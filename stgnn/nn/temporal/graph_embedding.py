@@ -7,14 +7,18 @@ of a layer, C embedding channels.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from stgnn.data.events.batches import EventView
+from stgnn.nn.temporal.attention import AttentionLayer
 from stgnn.nn.temporal.meetings import Meetings
 from stgnn.nn.temporal.neighbourhood import Block, Draw, Neighbourhood, Places, neighbourhood
+from stgnn.nn.temporal.over_times import OverTimes
 from stgnn.nn.temporal.time_encoding import TimeEncoding
 
 MakeLayer = Callable[[int], nn.Module]
@@ -66,6 +70,17 @@ class GraphEmbedding(nn.Module):
             below = layer(below, block.self_R, zero_M, meetings(below, block, view, time))
         return below.index_select(0, around.row_P)
 
+    @property
+    def is_recent_attention(self) -> bool:
+        """One layer of attention over the most recent events, which `over_times` can compute."""
+        return (
+            len(self.layers) == 1 and isinstance(self.layers[0], AttentionLayer) and self.sampling == "recent"
+        )
+
+    def over_times(self, span_T: Tensor, time: TimeEncoding) -> OverTimes:
+        """The layer at many times at once; see `stgnn.nn.temporal.over_times`."""
+        return OverTimes(cast("AttentionLayer", self.layers[0]), time, span_T)
+
     def _draw(self, view: EventView) -> Draw:
         if self.sampling == "recent":
             return partial(view.neighbours.recent, k=self.neighbours)
@@ -75,8 +90,16 @@ class GraphEmbedding(nn.Module):
 
 def meetings(below: Tensor, block: Block, view: EventView, time: TimeEncoding) -> Meetings:
     """What a layer's places know of their earlier events, with the rows of the layer below."""
-    places, neighbours = block.valid_RK.shape
-    near_RKD = below.index_select(0, block.neighbour_RK.flatten()).view(places, neighbours, below.shape[1])
-    feature_RKF = view.edge_feature(block.event_RK)
+    met = known(below, block.neighbour_RK, block.event_RK, block.valid_RK, view)
+    return replace(met, parts=(*met.parts, time(block.span_RK)))
+
+
+def known(
+    below: Tensor, neighbour_RK: Tensor, event_RK: Tensor, valid_RK: Tensor, view: EventView
+) -> Meetings:
+    """The same but for the time since: the neighbours' rows of `below` and the events' features."""
+    near_RD = below.index_select(0, neighbour_RK.flatten())
+    near_RKD = near_RD.view(*neighbour_RK.shape, below.shape[1])
+    feature_RKF = view.edge_feature(event_RK)
     features = () if feature_RKF is None else (feature_RKF.to(below.dtype),)
-    return Meetings((near_RKD, *features, time(block.span_RK)), block.valid_RK)
+    return Meetings((near_RKD, *features), valid_RK)

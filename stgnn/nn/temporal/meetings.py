@@ -26,6 +26,10 @@ class Meetings:
     parts: tuple[Tensor, ...]  # [R, K, D or F or M]
     valid_RK: Tensor
 
+    def products(self, query_RHX: Tensor) -> Tensor:
+        """The products `[R, H, K]` of a place's queries with each of its events."""
+        return _products(query_RHX, self.parts)
+
     def mix(self, weight_RHK: Tensor) -> Tensor:
         """The weighted sums `[R, H, X]` of a place's events."""
         return torch.cat([torch.bmm(weight_RHK, part) for part in self.parts], dim=2)

@@ -30,6 +30,11 @@ class Merge(nn.Module):
         """The part of W_1 that the first vector meets, `[hidden, A]`."""
         return self.fc1.weight[:, : self.first_channels]
 
+    @property
+    def second_weight(self) -> Tensor:
+        """The part that the second one meets, `[hidden, B]`."""
+        return self.fc1.weight[:, self.first_channels :]
+
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """The joined vectors."""
         return self.of_hidden(self.of_first(a) + self.of_second(b))
@@ -40,7 +45,7 @@ class Merge(nn.Module):
 
     def of_second(self, b: Tensor) -> Tensor:
         """What the second one adds."""
-        return linear(b, self.fc1.weight[:, self.first_channels :])
+        return linear(b, self.second_weight)
 
     def of_hidden(self, hidden: Tensor) -> Tensor:
         """The result from the sum of what both add, which is used up."""
