@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from stgnn.raw.events import BLOCK_EVENTS, EventBlock, Events
 
 USERS, ITEMS, COMMUNITIES = 400, 100, 4
+SHOWN = 4.0  # the size of what `reveal` shows: at 1 it takes a memory many epochs to find among all else
 OWN = 0.95  # share of meetings inside the own community, beside those that chance sends there
 
 
@@ -26,7 +27,7 @@ class LearnableStream:
 
     src: NDArray[np.int64]  # [E]
     dst: NDArray[np.int64]  # [E]
-    feature: NDArray[np.float32]  # [E, F]
+    feature: NDArray[np.float32] | None  # [E, F]; None where events have none
     best_ap: float  # against one other destination an event, drawn uniformly
 
     @property
@@ -36,13 +37,15 @@ class LearnableStream:
 
     def events(self) -> Events:
         """The stream as a reader would return it."""
-        names = tuple(f"f{number}" for number in range(self.feature.shape[1]))
+        width = 0 if self.feature is None else self.feature.shape[1]
+        names = tuple(f"f{number}" for number in range(width))
         return Events(self._blocks, bipartite=True, feature=names)
 
     def _blocks(self) -> Iterator[EventBlock]:
         for first in range(0, len(self.src), BLOCK_EVENTS):
             part = slice(first, first + BLOCK_EVENTS)
-            yield EventBlock(self.src[part], self.dst[part], self.t[part], None, self.feature[part])
+            feature = None if self.feature is None else self.feature[part]
+            yield EventBlock(self.src[part], self.dst[part], self.t[part], None, feature)
 
 
 def community(num_events: int = 20_000, seed: int = 0) -> LearnableStream:
@@ -64,7 +67,7 @@ def reveal(num_events: int = 20_000, seed: int = 0) -> LearnableStream:
     feature = np.zeros((num_events, 2 * COMMUNITIES), dtype=np.float32)
     for end, hidden, column in ((src, user_community, 0), (dst, item_community, COMMUNITIES)):
         node, first = np.unique(end, return_index=True)
-        feature[first, column + hidden[node]] = 1.0
+        feature[first, column + hidden[node]] = SHOWN
     return LearnableStream(src, dst, feature, community_ap())
 
 
@@ -80,7 +83,7 @@ def sticky(num_events: int = 20_000, seed: int = 0, repeat: float = 0.8) -> Lear
         dst[own] = (random.integers(0, ITEMS) + np.cumsum(step[own])) % ITEMS
     chance = (1 - repeat) / (ITEMS - 1)
     best_ap = repeat * repeat / (repeat + chance) + (1 - repeat) / 2
-    return LearnableStream(src, dst, np.zeros((num_events, 0), dtype=np.float32), best_ap)
+    return LearnableStream(src, dst, None, best_ap)
 
 
 def community_ap() -> float:

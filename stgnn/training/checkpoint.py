@@ -11,7 +11,7 @@ from stgnn.errors import InputError
 from stgnn.files import replacing
 
 log = logging.getLogger(__name__)
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass
@@ -46,6 +46,7 @@ class Checkpoint:
     progress: Progress
     model: dict[str, Any]
     best_model: dict[str, Any]
+    best_state: dict[str, torch.Tensor]  # `task`, when those weights had been trained
     optimiser: dict[str, Any]
     rng: dict[str, Any]
     task: dict[str, torch.Tensor]  # what the next batch depends on besides: a memory, say

@@ -97,14 +97,14 @@ class Run:
         self.progress = Progress()
         self._world, self._checkpoint, self._identity = task.world, checkpoint, identity
         self._pauses, self._monitor = Pauses(task.world, stop), monitor
-        self._best_model = copy.deepcopy(self.model.state_dict())
+        self._best_model, self._best_state = copy.deepcopy(self.model.state_dict()), task.state()
         self._optimiser = make_optimiser(self.model, self.training)
         self._trained = task.world.wrap(self.model)
 
     # -- the loop ---------------------------------------------------------------------------------
 
     def fit(self) -> None:
-        """Train to the last epoch or until validation stops improving; load the best weights, else the last."""
+        """Train to the last epoch or until validation stops improving; take the best weights, else the last."""
         if not self.task.learns:
             self._fit_directly()
         while not self.progress.finished:
@@ -114,6 +114,7 @@ class Run:
             self.progress.epoch_seconds += time.perf_counter() - started
             self._finish_epoch(validation)
         self.model.load_state_dict(self._best_model)
+        self.task.restore(self._best_state)
 
     def _train_epoch(self) -> None:
         tally = self._tally()
@@ -200,6 +201,7 @@ class Run:
         if not validated or self.task.predicted.improves(validation, progress.best):
             progress.best, progress.best_epoch = validation, progress.epoch
             self._best_model = copy.deepcopy(self.model.state_dict())
+            self._best_state = self.task.state()
         waited = progress.epoch - progress.best_epoch
         progress.training_seconds += progress.epoch_seconds
         progress.samples_seen += int(samples)
@@ -220,7 +222,7 @@ class Run:
             return
         started, progress = time.perf_counter(), self.progress
         train = self.task.fit()
-        self._best_model = self.model.state_dict()
+        self._best_model, self._best_state = self.model.state_dict(), self.task.state()
         progress.training_seconds = time.perf_counter() - started
         progress.best = self.task.validate()
         progress.epoch = progress.best_epoch = 1
@@ -249,7 +251,7 @@ class Run:
     def _restore(self, found: Checkpoint) -> None:
         self.progress = found.progress
         self.model.load_state_dict(found.model)
-        self._best_model = found.best_model
+        self._best_model, self._best_state = found.best_model, found.best_state
         self._optimiser.load_state_dict(found.optimiser)
         self.task.restore(found.task)
         restore_rng(found.rng, self.task.device)
@@ -274,6 +276,7 @@ class Run:
                     self.progress,
                     self.model.state_dict(),
                     self._best_model,
+                    self._best_state,
                     self._optimiser.state_dict(),
                     rng_state(self.task.device),
                     self.task.state(),

@@ -58,8 +58,10 @@ class LinkPrediction(StreamTask):
         """Whether the model has weights to train."""
         return self.events.learns
 
+    @torch.no_grad()
     def fit(self) -> float:
-        """Nothing to fit, and no loss: what happened before is looked up."""
+        """Remember the training events; there is no loss, for what happened before is looked up."""
+        self._state = self.setup.state_after_training(self.between)
         return float("nan")
 
     def steps_per_epoch(self) -> int:
@@ -102,18 +104,19 @@ class LinkPrediction(StreamTask):
 
     def validate(self) -> float:
         """Pooled AP of the validation events against random negatives, from the state that training left."""
-        start = self._state if self.learns else self.setup.state_after_training(self.between)
-        scores, _ = self._score(start, VALIDATION, ("random",))
+        scores, _ = self._score(self._state, VALIDATION, ("random",))
         found = scores.summary()["all"]["random"]["ap"]
         return float("nan") if found is None else float(found)
 
     def evaluate(self, splits: Iterable[str]) -> dict[str, Any]:
-        """AP, AUC, MRR and Hits of each split, from one pass over the stream by the weights as they are now."""
+        """AP, AUC, MRR and Hits of each split, in one pass on from the state that training left, as TGN's authors do.
+
+        Going through the training events again would give another memory than the one that was validated: weights
+        move on while an epoch's memory is made.
+        """
         wanted, found = tuple(splits), {}
         negatives = tuple(self.settings["task"]["negatives"])
-        self.model.eval()
-        with torch.no_grad():
-            state = self.setup.state_after_training(self.between)
+        state = self._state
         for role in (VALIDATION, TEST):
             name = ROLES[role]
             scores, state = self._score(state, role, negatives if name in wanted else ())
