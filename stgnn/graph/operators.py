@@ -85,6 +85,18 @@ class Operator:
 
         return self._form(device, dtype, ("chebyshev", count), made)
 
+    def dense(self, device: torch.device, dtype: torch.dtype) -> Tensor:
+        """The matrix as a tensor `[N, N]`, made once."""
+        return self._form(device, dtype, ("dense",), lambda: torch.from_numpy(self.to_dense()))
+
+    def entries(self, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+        """Row, column and value of each entry as tensors, made once."""
+        return (
+            self._form(device, torch.int64, ("row",), lambda: torch.from_numpy(self.row)),
+            self._form(device, torch.int64, ("column",), lambda: torch.from_numpy(self.column)),
+            self._form(device, dtype, ("value",), lambda: torch.from_numpy(self.value)),
+        )
+
     def __matmul__(self, x: Tensor) -> Tensor:
         if x.dim() < 2 or x.shape[-2] != self.num_nodes or not x.is_floating_point():
             raise InputError(
@@ -135,7 +147,7 @@ class Operator:
         x_NGM = torch.empty(nodes, blocks, columns, dtype=dtype, device=source.device)
         x_NGM.copy_(source.transpose(0, 1))
         x_NM, y_NM = x_NGM.flatten(1), torch.empty_like(x_NGM).flatten(1)
-        matrix = self._dense(source.device, dtype) if dense else self._blocks(source.device, dtype, 1)
+        matrix = self.dense(source.device, dtype) if dense else self._blocks(source.device, dtype, 1)
         _multiply(matrix, x_NM, y_NM, _Update(None, 0.0, update.scale))
         update.enter(y_NM.view_as(x_NGM).transpose(0, 1), target)
 
@@ -163,9 +175,6 @@ class Operator:
             return
         matrix = self._blocks(source.device, source.dtype, count)
         _multiply(matrix, source.flatten(0, 1), target.view(-1, target.shape[2]), update)
-
-    def _dense(self, device: torch.device, dtype: torch.dtype) -> Tensor:
-        return self._form(device, dtype, ("dense",), lambda: torch.from_numpy(self.to_dense()))
 
     def _blocks(self, device: torch.device, dtype: torch.dtype, count: int) -> Tensor:
         """The block-diagonal CSR matrix of `count` copies (int32: MKL converts int64 indices on every call)."""

@@ -177,7 +177,7 @@ def tensors(result: Any) -> list[Tensor]:
     return [tensor for part in parts for tensor in tensors(part)]
 
 
-CASES = [
+RECURRENT = [
     Case(lambda n: DConv(2, 4, K=3)),
     Case(lambda n: DCRNN(2, 4, K=3), cell=True),
     Case(lambda n: DCRNN(2, 4, K=3, bias=False), cell=True, name="DCRNN without bias"),
@@ -233,6 +233,9 @@ CASES = [
         per_node={"embedding": 0},
         name="AGCRN",
     ),
+]
+
+ATTENTION = [
     Case(lambda n: TemporalConv(2, 4), axes="BTNF", output="BTNC", arguments=no_graph, either=False),
     Case(
         lambda n: STConv(n, 2, 4, 4, 2, 3),
@@ -308,3 +311,5 @@ CASES = [
         per_node={"item_embedding.weight": 0, "global_gated_updater.alpha": 0},
     ),
 ]
+
+CASES = [*RECURRENT, *ATTENTION]

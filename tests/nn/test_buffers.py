@@ -1,7 +1,9 @@
 """Facts about recycled memory: a block comes back when, and only when, nothing can read it any more."""
 
 import gc
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -70,6 +72,25 @@ def test_idle_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert buffers.idle_bytes() == 2 * size
     buffers.release()
     assert buffers.idle_bytes() == 0
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")  # from a finalizer
+def test_threads_may_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buffers, "SMALLEST", 1)
+
+    def take(thread: int) -> None:
+        for turn in range(500):
+            size = 1 + 4 * turn + thread  # one that no other thread has, then one that all have
+            assert buffers.empty((size,), torch.uint8, CPU).numel() == size
+            assert buffers.empty((5,), torch.uint8, CPU).numel() == 5
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(take, range(4)))
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_blocks_start_on_cache_lines() -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tests.nn.dense import Edges, directed_edges
-from tests.nn.properties import CASES, SIZES, Case, tensors
+from tests.nn.properties import CASES, RECURRENT, SIZES, Case, tensors
 
 EDGES = directed_edges(isolated=True)
 N = EDGES.num_nodes
@@ -146,6 +146,18 @@ def test_results_have_the_type_of_the_input(case: Case, given: torch.dtype, erro
         assert found.dtype == given
         scale = max(1.0, truth.abs().max().item())
         torch.testing.assert_close(found.double(), truth, rtol=0, atol=error * scale)
+
+
+@every(lambda case: case in RECURRENT)
+@pytest.mark.parametrize("given, error", [(torch.float64, 1e-5), (torch.bfloat16, 0.1)])
+def test_recurrent_layers_follow_an_input_of_another_type(
+    case: Case, given: torch.dtype, error: float
+) -> None:
+    layer, x = case.layer(N), case.input(N)
+    expected = case.run(copy.deepcopy(layer), x, EDGES)
+    for found, truth in zip(case.run(layer.float(), x.to(given), EDGES), expected, strict=True):
+        assert found.dtype == given
+        torch.testing.assert_close(found.double(), truth, rtol=error, atol=error)
 
 
 @every()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from stgnn.errors import InputError
-from stgnn.graph.graph import Graph
+from stgnn.nn.arguments import check_features
 from stgnn.nn.attention.graphs import OneOrEach, Weights, WindowGraphs, entry_by_entry
 from stgnn.nn.gcn import GraphConvolution
 
@@ -74,22 +74,37 @@ class GlobalGatedUpdater(nn.Module):
 
 
 class WeightedGCNBlock(nn.Module):
-    """Layers of relu(BatchNorm(A-hat H W + b)) with A-hat of `Graph.gcn` (Yu et al., KDD 2020, eq. 2)."""
+    """Layers of relu(BatchNorm(A-hat H W + b)) with A-hat of `Graph.gcn` (Yu et al., KDD 2020, eq. 2).
+
+    Values and parameter names are those of PyTorch Geometric Temporal.
+    """
 
     def __init__(self, in_features: int, hidden_sizes: list[int], out_features: int) -> None:
         super().__init__()
+        self.in_features = in_features
         sizes = [in_features, *hidden_sizes, out_features]
         self.gcns = nn.ModuleList(GraphConvolution(*pair) for pair in pairwise(sizes))
         self.bns = nn.ModuleList(nn.BatchNorm1d(size) for size in sizes[1:])
+        self._graphs = WindowGraphs()
 
-    def forward(self, node_features: Tensor, graphs: list[Graph]) -> Tensor:
-        """`[B, T, R, D] -> [B, T, R, D]` on one graph or one for each of T sets."""
-        operators = [graph.gcn() for graph in graphs]
-        h = node_features
+    def forward(
+        self,
+        node_features: Tensor,
+        graph: OneOrEach | None = None,
+        edges_weight: Weights = None,
+        *,
+        edge_index: OneOrEach | None = None,
+    ) -> Tensor:
+        """`[B, T, R, D] -> [B, T, R, D]` on one graph or one for each of T sets; B, and T too, may be left out."""
+        check_features("node_features", node_features, "graph nodes, features", self.in_features)
+        h = node_features.view(*[1] * (4 - node_features.dim()), *node_features.shape)
+        given = edge_index if graph is None else graph
+        graphs = self._graphs.graphs(given, edges_weight, h.shape[2], h.shape[1])
+        operators = [each.gcn() for each in graphs]
         for conv, norm in zip(self.gcns, self.bns, strict=True):
             h = entry_by_entry(h, 1, operators, cast("GraphConvolution", conv))
             h = norm(h.flatten(0, -2)).view(h.shape).relu()
-        return h
+        return h.view(*node_features.shape[:-1], h.shape[-1])
 
 
 class DNNTSP(nn.Module):
@@ -110,7 +125,6 @@ class DNNTSP(nn.Module):
         self.masked_self_attention = MaskedSelfAttention(width, width, n_heads)
         self.aggregate_nodes_temporal_feature = AggregateTemporalNodeFeatures(width)
         self.global_gated_updater = GlobalGatedUpdater(items_total, self.item_embedding)
-        self._graphs = WindowGraphs()
 
     def forward(
         self,
@@ -132,9 +146,7 @@ class DNNTSP(nn.Module):
         if x_BTRD.dim() != 4 or x_BTRD.shape[2] % items or x_BTRD.shape[3] != self.item_embedding_dim:
             found = f"has shape {tuple(X.shape)}"
             raise InputError("X", found, f"give [samples, sets, {items}, {self.item_embedding_dim}]")
-        given = edge_index if graph is None else graph
-        graphs = self._graphs.graphs(given, edge_weight, x_BTRD.shape[2], x_BTRD.shape[1])
-        h_BTRD = self.stacked_gcn(x_BTRD, graphs)
+        h_BTRD = self.stacked_gcn(x_BTRD, edge_index if graph is None else graph, edge_weight)
         each_XTD = self.masked_self_attention(h_BTRD.transpose(1, 2).flatten(0, 1))
         z_XD = self.aggregate_nodes_temporal_feature(each_XTD)
         return cast("Tensor", self.global_gated_updater(z_XD.unflatten(0, (-1, items)), present))

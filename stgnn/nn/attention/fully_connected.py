@@ -1,52 +1,91 @@
-"""GMAN's fully connected layers: a product over channels, batch normalisation, relu.
+"""GMAN's fully connected layers: a product over channels, batch normalisation, an activation.
 
 Axes: C input channels, D output channels; every other axis counts as samples.
 """
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import relu
 
+from stgnn.errors import InputError
 from stgnn.nn.attention.pointwise import over_channels
 
+Activation = Callable[[Tensor], Tensor] | None
 
-class _Unit(nn.Module):
-    """One product with its normalisation, with the names and shapes of PGT's 1 x 1 convolution."""
 
-    def __init__(self, channels: int, outputs: int, bn_decay: float | None, bias: bool) -> None:
+class Conv2D(nn.Module):
+    """A convolution, a batch normalisation and an activation, with PyTorch Geometric Temporal's names and arguments.
+
+    The kernel lies over graph nodes, then entries; one of 1 x 1 is a product over channels. `bn_decay` is the momentum
+    of the normalisation.
+    """
+
+    def __init__(
+        self,
+        input_dims: int,
+        output_dims: int,
+        kernel_size: Sequence[int],
+        stride: Sequence[int] = (1, 1),
+        use_bias: bool = True,
+        activation: Activation = relu,
+        bn_decay: float | None = None,
+    ) -> None:
         super().__init__()
-        self._conv2d = nn.Conv2d(channels, outputs, (1, 1), bias=bias)
-        self._batch_norm = nn.BatchNorm2d(outputs, momentum=bn_decay)
+        self.activation = activation
+        kernel, step = (cast("tuple[int, int]", tuple(each)) for each in (kernel_size, stride))
+        self._conv2d = nn.Conv2d(input_dims, output_dims, kernel, step, bias=use_bias)
+        self._batch_norm = nn.BatchNorm2d(output_dims, momentum=bn_decay)
         nn.init.xavier_uniform_(self._conv2d.weight)
         if self._conv2d.bias is not None:
             nn.init.zeros_(self._conv2d.bias)
 
+    def forward(self, X: Tensor) -> Tensor:
+        """`[B, T, N, C] -> [B, T, N, D]`, shorter by what kernel and stride leave out."""
+        conv = self._conv2d
+        if conv.kernel_size == conv.stride == (1, 1):
+            return _normalised([self], _project([self], X))
+        out_BDTN = self._batch_norm(conv(X.permute(0, 3, 2, 1))).transpose(2, 3)
+        return _activated(self.activation, out_BDTN).permute(0, 2, 3, 1)
+
 
 class FullyConnected(nn.Module):
-    """Products between the `widths`, each normalised over its batch, with relu between them and (`relu`) at the end.
+    """Products of `units` columns from `input_dims`, each normalised over its batch and followed by its activation.
 
-    `bn_decay` is the momentum of the normalisations. Parameter names are those of PyTorch Geometric Temporal.
+    Arguments and parameter names are those of PyTorch Geometric Temporal: lists of equal length, or one of each.
     """
 
     def __init__(
-        self, widths: Sequence[int], bn_decay: float | None, relu: bool = True, use_bias: bool = True
+        self,
+        input_dims: int | Sequence[int],
+        units: int | Sequence[int],
+        activations: Activation | Sequence[Activation],
+        bn_decay: float | None,
+        use_bias: bool = True,
     ) -> None:
         super().__init__()
-        self._conv2ds = nn.ModuleList(_Unit(*size, bn_decay, use_bias) for size in pairwise(widths))
-        self.relu = relu
+        inputs, outputs = (each if isinstance(each, Sequence) else [each] for each in (input_dims, units))
+        after = activations if isinstance(activations, Sequence) else [activations]
+        if not len(inputs) == len(outputs) == len(after):
+            found = f"are {len(inputs)}, {len(outputs)} and {len(after)}"
+            raise InputError("input_dims, units, activations", found, "give one of each for every product")
+        self._conv2ds = nn.ModuleList(
+            Conv2D(inputs_, outputs_, (1, 1), (1, 1), use_bias, activation, bn_decay)
+            for inputs_, outputs_, activation in zip(inputs, outputs, after, strict=True)
+        )
 
     @property
-    def units(self) -> list[_Unit]:
+    def units(self) -> list[Conv2D]:
         """The products in order."""
-        return [cast("_Unit", unit) for unit in self._conv2ds]
+        return [cast("Conv2D", unit) for unit in self._conv2ds]
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, X: Tensor) -> Tensor:
         """`[B, T, N, C] -> [B, T, N, D]`."""
-        first, *others = self.units
-        return self._finish(_project([first], x), first, others)
+        for unit in self.units:
+            X = unit(X)
+        return X
 
     def of_one_hot(self, column_BTI: Tensor) -> Tensor:
         """The same of rows that are one in the columns `[B, T, I]` and else zero, as `[B, T, D]`."""
@@ -54,23 +93,20 @@ class FullyConnected(nn.Module):
         conv = first._conv2d
         product = conv.weight.flatten(1).t()[column_BTI].sum(2)
         biased = product if conv.bias is None else product + conv.bias
-        return self._finish(biased.unsqueeze(2), first, others).squeeze(2)
-
-    def _finish(self, product: Tensor, first: _Unit, others: list[_Unit]) -> Tensor:
-        x = _normalised([first], product, relu=self.relu or bool(others))
+        x_BT1D = _normalised([first], biased.unsqueeze(2))
         for unit in others:
-            x = _normalised([unit], _project([unit], x), relu=self.relu or unit is not others[-1])
-        return x
+            x_BT1D = unit(x_BT1D)
+        return x_BT1D.squeeze(2)
 
 
 def side_by_side(layers: Sequence[FullyConnected], x: Tensor) -> tuple[Tensor, ...]:
-    """The outputs of several layers of one product and relu, by one product."""
+    """The outputs of several layers of one product and the same activation, by one product."""
     units = [layer.units[0] for layer in layers]
     widths = [unit._conv2d.out_channels for unit in units]
-    return torch.split(_normalised(units, _project(units, x), relu=True), widths, dim=3)
+    return torch.split(_normalised(units, _project(units, x)), widths, dim=3)
 
 
-def _project(units: list[_Unit], x: Tensor) -> Tensor:
+def _project(units: list[Conv2D], x: Tensor) -> Tensor:
     weights = [unit._conv2d.weight.flatten(1) for unit in units]
     biases = [unit._conv2d.bias for unit in units if unit._conv2d.bias is not None]
     if len(units) == 1:
@@ -78,10 +114,17 @@ def _project(units: list[_Unit], x: Tensor) -> Tensor:
     return nn.functional.linear(x, torch.cat(weights), torch.cat(biases) if biases else None)
 
 
-def _normalised(units: list[_Unit], x_BTND: Tensor, relu: bool) -> Tensor:
+def _normalised(units: list[Conv2D], x_BTND: Tensor) -> Tensor:
     x_BDTN = x_BTND.permute(0, 3, 1, 2)  # as it lies: channels last
     out_BDTN = _batch_norm([unit._batch_norm for unit in units], x_BDTN)
-    return (out_BDTN.relu_() if relu else out_BDTN).permute(0, 2, 3, 1)
+    return _activated(units[0].activation, out_BDTN).permute(0, 2, 3, 1)
+
+
+def _activated(activation: Activation, x: Tensor) -> Tensor:
+    """The activation of a tensor that may be written over."""
+    if activation is relu:
+        return x.relu_()
+    return x if activation is None else activation(x)
 
 
 def _batch_norm(norms: list[nn.BatchNorm2d], x_BDTN: Tensor) -> Tensor:

@@ -8,9 +8,22 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import relu
 
 from stgnn.errors import InputError
-from stgnn.nn.attention.fully_connected import FullyConnected, side_by_side
+from stgnn.nn.attention.fully_connected import Conv2D, FullyConnected, side_by_side
+
+__all__ = [
+    "GMAN",
+    "Conv2D",
+    "FullyConnected",
+    "GatedFusion",
+    "SpatialAttention",
+    "SpatioTemporalAttention",
+    "SpatioTemporalEmbedding",
+    "TemporalAttention",
+    "TransformAttention",
+]
 
 
 class SpatioTemporalEmbedding(nn.Module):
@@ -22,8 +35,9 @@ class SpatioTemporalEmbedding(nn.Module):
     def __init__(self, D: int, bn_decay: float, steps_per_day: int, use_bias: bool = True) -> None:
         super().__init__()
         self.steps_per_day = steps_per_day
-        self._fully_connected_se = FullyConnected([D, D, D], bn_decay, False, use_bias)
-        self._fully_connected_te = FullyConnected([steps_per_day + 7, D, D], bn_decay, False, use_bias)
+        two = ([D, D], [relu, None], bn_decay, use_bias)
+        self._fully_connected_se = FullyConnected([D, D], *two)
+        self._fully_connected_te = FullyConnected([steps_per_day + 7, D], *two)
 
     def forward(self, SE: Tensor, TE: Tensor, T: int) -> Tensor:
         """`[B, T, N, D]` from SE `[N, D]` and TE `[B, T, 2]`, whose columns are day of week and step of day.
@@ -34,8 +48,8 @@ class SpatioTemporalEmbedding(nn.Module):
             raise InputError("T", f"is {T}", f"the layer was made for {self.steps_per_day} steps a day")
         if TE.dim() != 3 or TE.shape[2] != 2:
             raise InputError("TE", f"has shape {tuple(TE.shape)}", "give [samples, entries, 2]")
-        day_BT, step_BT = TE.long().remainder(TE.new_tensor([7, T]).long()).unbind(2)
-        columns_BT2 = torch.stack([day_BT, 7 + step_BT], dim=2)
+        day_BT, step_BT = TE.long().unbind(2)
+        columns_BT2 = torch.stack([day_BT.remainder(7), 7 + step_BT.remainder(T)], dim=2)
         spatial_11ND = self._fully_connected_se(SE[None, None])
         temporal_BTD = self._fully_connected_te.of_one_hot(columns_BT2)
         return temporal_BTD.unsqueeze(2) + cast("Tensor", spatial_11ND)
@@ -46,10 +60,10 @@ class _Attention(nn.Module):
 
     def __init__(self, channels: int, D: int, bn_decay: float) -> None:
         super().__init__()
-        self._fully_connected_q = FullyConnected([channels, D], bn_decay)
-        self._fully_connected_k = FullyConnected([channels, D], bn_decay)
-        self._fully_connected_v = FullyConnected([channels, D], bn_decay)
-        self._fully_connected = FullyConnected([D, D], bn_decay)
+        self._fully_connected_q = FullyConnected(channels, D, relu, bn_decay)
+        self._fully_connected_k = FullyConnected(channels, D, relu, bn_decay)
+        self._fully_connected_v = FullyConnected(channels, D, relu, bn_decay)
+        self._fully_connected = FullyConnected(D, D, relu, bn_decay)
 
     @property
     def projections(self) -> list[FullyConnected]:
@@ -111,9 +125,9 @@ class GatedFusion(nn.Module):
 
     def __init__(self, D: int, bn_decay: float) -> None:
         super().__init__()
-        self._fully_connected_xs = FullyConnected([D, D], bn_decay, relu=False, use_bias=False)
-        self._fully_connected_xt = FullyConnected([D, D], bn_decay, relu=False)
-        self._fully_connected_h = FullyConnected([D, D, D], bn_decay, relu=False)
+        self._fully_connected_xs = FullyConnected(D, D, None, bn_decay, use_bias=False)
+        self._fully_connected_xt = FullyConnected(D, D, None, bn_decay)
+        self._fully_connected_h = FullyConnected([D, D], [D, D], [relu, None], bn_decay)
 
     def forward(self, HS: Tensor, HT: Tensor) -> Tensor:
         """`[B, T, N, D]` from two of these."""
@@ -185,8 +199,8 @@ class GMAN(nn.Module):
         self._st_att_block1 = nn.ModuleList(SpatioTemporalAttention(K, d, bn_decay, mask) for _ in range(L))
         self._st_att_block2 = nn.ModuleList(SpatioTemporalAttention(K, d, bn_decay, mask) for _ in range(L))
         self._transform_attention = TransformAttention(K, d, bn_decay)
-        self._fully_connected_1 = FullyConnected([1, D, D], bn_decay, relu=False)
-        self._fully_connected_2 = FullyConnected([D, D, 1], bn_decay, relu=False)
+        self._fully_connected_1 = FullyConnected([1, D], [D, D], [relu, None], bn_decay)
+        self._fully_connected_2 = FullyConnected([D, D], [D, 1], [relu, None], bn_decay)
 
     def forward(self, X: Tensor, SE: Tensor, TE: Tensor) -> Tensor:
         """`[B, P, N]` from X `[B, num_his, N]`, spatial embeddings SE `[N, D]` and times TE `[B, num_his + P, 2]`.
@@ -196,6 +210,9 @@ class GMAN(nn.Module):
         if X.dim() != 3 or X.shape[1] != self.num_his or X.shape[2] != len(SE):
             found = f"has shape {tuple(X.shape)}"
             raise InputError("X", found, f"give [samples, {self.num_his} entries, {len(SE)} graph nodes]")
+        if TE.dim() != 3 or len(TE) != len(X) or TE.shape[1] <= self.num_his:
+            wanted = f"give [{len(X)} samples, {self.num_his} entries and those to predict, 2]"
+            raise InputError("TE", f"has shape {tuple(TE.shape)}", wanted)
         embedding = self._st_embedding(SE, TE, self.steps_per_day)
         past, future = embedding[:, : self.num_his], embedding[:, self.num_his :]
         hidden = self._fully_connected_1(X.unsqueeze(3))

@@ -12,9 +12,25 @@ from torch import Tensor, nn
 
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
-from stgnn.nn.attention.graph_learning import GraphConstructor, normalised
-from stgnn.nn.attention.mtgnn_layer import MTGNNLayer, over_entries, reach
+from stgnn.nn.attention.graph_learning import GraphConstructor, Linear, MixProp, normalised
+from stgnn.nn.attention.mtgnn_layer import (
+    DilatedInception,
+    LayerNormalization,
+    MTGNNLayer,
+    over_entries,
+    reach,
+)
 from stgnn.nn.attention.pointwise import over_channels
+
+__all__ = [
+    "MTGNN",
+    "DilatedInception",
+    "GraphConstructor",
+    "LayerNormalization",
+    "Linear",
+    "MTGNNLayer",
+    "MixProp",
+]
 
 
 class MTGNN(nn.Module):
@@ -133,14 +149,14 @@ class MTGNN(nn.Module):
         elif given is None:
             raise InputError("A_tilde", "is missing", "give an adjacency, or build_adj=True to learn one")
         else:
-            adjacency_NN = _dense(given).to(x)
+            adjacency_NN = _dense(given, x)
         return normalised(adjacency_NN), normalised(adjacency_NN.t())
 
 
-def _dense(adjacency: Graph | Tensor) -> Tensor:
+def _dense(adjacency: Graph | Tensor, x: Tensor) -> Tensor:
     if isinstance(adjacency, Tensor):
-        return adjacency
-    return torch.from_numpy(adjacency.neighbours().to_dense()).t()
+        return adjacency.to(x)
+    return adjacency.neighbours().dense(x.device, x.dtype).t()
 
 
 def _without_unused(model: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:

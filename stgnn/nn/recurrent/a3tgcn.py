@@ -57,8 +57,8 @@ class A3TGCN(nn.Module):
         edge_weight, H = state_argument(given, edge_weight, H)
         whole = self._arguments.graph(given, edge_weight, X.shape[-3])
         states_BPNC, _ = self.tgcn.unroll(X.movedim(-1, -3), whole, H)
-        attention_BPN1: Tensor = self.score(states_BPNC).softmax(dim=-3)
-        return (attention_BPN1 * states_BPNC).sum(dim=-3)
+        score_BPN1: Tensor = self.score(states_BPNC.to(next(self.score.parameters()).dtype))
+        return (score_BPN1.softmax(dim=-3).to(states_BPNC.dtype) * states_BPNC).sum(dim=-3)
 
 
 class A3TGCN2(A3TGCN):

@@ -37,6 +37,7 @@ class AVWGCN(nn.Module):
         """Y `[..., N, C]`."""
         check_features("X", X, "graph nodes, features", self.in_channels)
         check_embedding(E, X.shape[-2], self.weights_pool.shape[0])
+        E = E.to(X.dtype)
         kernel_NKFC, bias_N1C = self.adapted(E)
         x_NBF = X.reshape(-1, *X.shape[-2:]).transpose(0, 1)
         terms_NBA = node_terms(x_NBF, supports(E, self.K))
@@ -104,7 +105,9 @@ class AGCRN(nn.Module):
     def unroll(self, x_BTNF: Tensor, E: Tensor, H: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """All states `[..., T, N, C]` and the last one over x `[..., T, N, F]`; all of x passes through S at once."""
         check_features("x", x_BTNF, "entries, graph nodes, features", self.in_channels)
-        *lead, _, nodes, _ = x_BTNF.shape
+        *lead, entries, nodes, _ = x_BTNF.shape
+        if not entries:
+            raise InputError("x", "has no entries", "unroll over at least one")
         check_embedding(E, self.number_of_nodes, self.embedding_dimensions)
         expected = (*lead, nodes, self.out_channels)
         if nodes != self.number_of_nodes:

@@ -213,6 +213,7 @@ class _TopGraphNodes(nn.Module):
     def forward(self, x: Tensor, count: int) -> Tensor:
         """`[..., N, F] -> [..., count, F]`, highest first; the last one repeats where there are too few."""
         weight = self.select.get_parameter("weight")[0]
+        x = x.to(weight.dtype)
         score = x @ weight / weight.norm()
         best = score.topk(min(count, x.shape[-2]), dim=-1).indices
         best = torch.cat([best, best[..., -1:].expand(*best.shape[:-1], count - best.shape[-1])], dim=-1)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
-from stgnn.nn.arguments import state_argument
+from stgnn.nn.arguments import GraphArguments, state_argument
 from stgnn.nn.recurrent.basis import Diffusion, Terms
 from stgnn.nn.recurrent.cell import LongShortTermConvolution, LongShortTermGraphCell
 from stgnn.nn.recurrent.lstm import GATES
@@ -39,6 +39,7 @@ class LRGCN(LongShortTermGraphCell):
     ) -> None:
         super().__init__(in_channels, out_channels)
         self.num_relations, self.num_bases = num_relations, num_bases
+        self._of_relation = [GraphArguments() for _ in range(num_relations)]
         for gate in GATES:
             for side, width in (("x", in_channels), ("h", out_channels)):
                 convolution = RelationalConvolution(width, out_channels, num_relations, num_bases)
@@ -92,12 +93,12 @@ class LRGCN(LongShortTermGraphCell):
     ) -> Sequence[Graph]:
         if isinstance(given, Tensor):
             return self._arguments.relations(given, edge_type, nodes, self.num_relations)
-        graphs = [self._arguments.graph(each, None, nodes) for each in given]
-        if len(graphs) != self.num_relations:
+        if len(given) != self.num_relations:
             raise InputError(
-                "graphs", f"are {len(graphs)}", f"give one for each of {self.num_relations} relations"
+                "graphs", f"are {len(given)}", f"give one for each of {self.num_relations} relations"
             )
-        return graphs
+        pairs = zip(self._of_relation, given, strict=True)
+        return [arguments.graph(each, None, nodes) for arguments, each in pairs]
 
 
 class RelationalConvolution(nn.Module):

@@ -53,8 +53,9 @@ class MPNNLSTM(nn.Module):
         *,
         edge_index: Tensor | None = None,
     ) -> Tensor:
-        """Y; on a `Graph`, or on edge_index and edge_weight. Raises `InputError` for shapes that do not fit."""
-        lead = self._lead(X)
+        """Y in X's type; on a `Graph`, or on edge_index and edge_weight. `InputError` for shapes that do not fit."""
+        lead, given = self._lead(X), X.dtype
+        X = X.to(self._convolution_1.bias.dtype)
         operator = self._arguments.graph(
             edge_index if graph is None else graph, edge_weight, X.shape[-2]
         ).gcn()
@@ -68,7 +69,7 @@ class MPNNLSTM(nn.Module):
         _, (h2_1RC, _) = run_lstm(self._recurrent_2, sequence_WRC)
         skipped_RS = self._skipped(X)
         y_RY = torch.cat([h1_1RC[0], h2_1RC[0], skipped_RS.to(h1_1RC.dtype)], dim=-1)
-        return y_RY.view(*lead, y_RY.shape[-1])
+        return y_RY.view(*lead, y_RY.shape[-1]).to(given)
 
     def _lead(self, X: Tensor) -> tuple[int, ...]:
         """The dimensions of Y before its channels."""

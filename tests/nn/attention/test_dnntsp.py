@@ -8,9 +8,10 @@ from torch import Tensor
 
 from stgnn.errors import InputError
 from stgnn.nn.attention import DNNTSP
-from stgnn.nn.attention.dnntsp import MaskedSelfAttention
-from tests.nn.attention.parity import close, draw
+from stgnn.nn.attention.dnntsp import MaskedSelfAttention, WeightedGCNBlock
+from tests.nn.attention.parity import assert_same, close, draw, needs_pgt, pgt
 from tests.nn.dense import directed_edges, gcn_matrix
+from tests.nn.parity import plain_edges
 
 ITEMS = directed_edges().num_nodes
 
@@ -103,3 +104,15 @@ def test_attention_knows_no_later_sets_and_heads_may_stand_side_by_side() -> Non
 def test_other_shapes_are_refused() -> None:
     with pytest.raises(InputError, match=rf"give \[samples, sets, {ITEMS}, 6\]"):
         model()(signal(2, 4, ITEMS + 1, 6), directed_edges().graph)
+
+
+@needs_pgt
+@pytest.mark.parametrize("lead", [(), (3,)])
+def test_the_convolutions_of_sets_on_one_graph_are_pgts(lead: tuple[int, ...]) -> None:
+    ours, theirs = WeightedGCNBlock(4, [5, 6], 3), pgt("dnntsp").WeightedGCNBlock(4, [5, 6], 3)
+    edges = plain_edges()
+
+    def run(layer: torch.nn.Module, x: Tensor) -> Tensor:
+        return layer(x, edges.index, edges.weight)  # type: ignore[no-any-return]
+
+    assert_same(ours, theirs, run, run, signal(*lead, edges.num_nodes, 4))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from stgnn.errors import InputError
 from stgnn.nn.attention import GMAN, SpatioTemporalAttention, SpatioTemporalEmbedding
+from stgnn.nn.attention.gman import Conv2D, FullyConnected
 from tests.nn.attention.parity import assert_same, both_precisions, close, draw, needs_pgt, pgt
 
 N, PAST, FUTURE, STEPS = 7, 4, 3, 24
@@ -124,3 +125,19 @@ def test_days_and_steps_repeat_and_other_shapes_are_refused() -> None:
         layer(places, at[..., :1], STEPS)
     with pytest.raises(InputError, match=rf"{PAST} entries, {N} graph nodes"):
         GMAN(1, 2, 3, PAST, 0.1, STEPS, True, False)(signal(2, PAST, N + 1), signal(N, 6), at)
+    for wrong in (at[:1], at[:, :PAST]):
+        with pytest.raises(InputError, match=rf"give \[2 samples, {PAST} entries and those to predict, 2\]"):
+            GMAN(1, 2, 3, PAST, 0.1, STEPS, True, False)(signal(2, PAST, N), signal(N, 6), wrong)
+
+
+@needs_pgt
+@pytest.mark.parametrize("kernel, stride", [((1, 1), (1, 1)), ((2, 3), (1, 2)), ((1, 1), (2, 1))])
+def test_a_convolution_block_is_pgts_for_any_kernel(kernel: tuple[int, int], stride: tuple[int, int]) -> None:
+    arguments = (3, 4, kernel, stride, True, torch.tanh, 0.1)
+    ours, theirs = Conv2D(*arguments), pgt("gman").Conv2D(*arguments)
+    assert_same(ours, theirs, lambda layer, x: layer(x), lambda layer, x: layer(x), signal(2, 5, N, 3))
+
+
+def test_products_are_as_many_as_their_activations() -> None:
+    with pytest.raises(InputError, match="are 2, 2 and 1"):
+        FullyConnected([2, 3], [3, 4], [None], 0.1)

@@ -46,5 +46,7 @@ def test_wrong_sizes_are_refused_by_name() -> None:
         cell(x[:, 1:], embedding)
     with pytest.raises(InputError, match=r"H: has shape \(3, 7, 3\)"):
         cell(x, embedding, signal(3, N, 3))
+    with pytest.raises(InputError, match="x: has no entries"):
+        cell.unroll(x.unsqueeze(1)[:, :0], embedding)
     with pytest.raises(InputError, match="K: is 0"):
         AGCRN(N, 2, 4, 0, D)
