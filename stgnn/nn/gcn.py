@@ -4,9 +4,9 @@ Axes: N graph nodes, F input features, C output channels.
 """
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from stgnn.graph.operators import Operator
+from stgnn.nn.narrow import linear
 
 
 class GraphConvolution(nn.Module):
@@ -22,5 +22,5 @@ class GraphConvolution(nn.Module):
         """`[..., N, F] -> [..., N, C]`; the operator multiplies where there are fewer columns."""
         narrowing = self.lin.out_features < self.lin.in_features
         if narrowing:
-            return operator @ functional.linear(x, self.lin.weight) + self.bias
-        return functional.linear(operator @ x, self.lin.weight, self.bias)
+            return operator @ linear(x, self.lin.weight) + self.bias
+        return linear(operator @ x, self.lin.weight, self.bias)

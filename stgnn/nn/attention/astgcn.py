@@ -20,6 +20,7 @@ from stgnn.nn.attention.window_blocks import (
     temporal_convolution,
     temporal_residual,
 )
+from stgnn.nn.narrow import linear
 
 
 class ChebConvAttention(nn.Module):
@@ -30,7 +31,8 @@ class ChebConvAttention(nn.Module):
     S `[B, N, N]` weighs each pair of graph nodes: S[i, j] is what j receives from i, and column j adds up to one.
     Transposed as in the authors' code, so that edges carry messages forwards. Parameters have the names of PyTorch
     Geometric Temporal (PGT), which applies S in the first two terms of the recursion only, and untransposed: what a
-    graph node receives does not add up to one there.
+    graph node receives does not add up to one there. Of the options that PGT hands on to PyTorch Geometric's message
+    passing it takes `aggr="add"`, which is what it does.
     """
 
     def __init__(
@@ -40,10 +42,15 @@ class ChebConvAttention(nn.Module):
         K: int,
         normalization: Normalization = None,
         bias: bool = True,
+        **options: str,
     ) -> None:
         super().__init__()
         if K < 1:
             raise InputError("K", f"is {K}", "give the number of Chebyshev terms, at least 1")
+        if options not in ({}, {"aggr": "add"}):
+            raise InputError(
+                "ChebConvAttention", f"has no option {options}", "it adds messages up: aggr='add'"
+            )
         self.in_channels, self.out_channels, self.normalization = in_channels, out_channels, normalization
         self._weight = nn.Parameter(torch.empty(K, in_channels, out_channels))
         self._bias = nn.Parameter(torch.empty(out_channels)) if bias else None
@@ -98,7 +105,7 @@ class ChebConvAttention(nn.Module):
             weighted_BNN = polynomial_NN.t() * attention_BNN
             terms.append(weighted_BNN.transpose(1, 2) @ x_BNX)
         basis = torch.cat([term.view(x_BNTF.shape) for term in terms], dim=3)
-        return nn.functional.linear(basis, self._weight.flatten(0, 1).t(), self._bias)
+        return linear(basis, self._weight.flatten(0, 1).t(), self._bias)
 
     def __repr__(self) -> str:
         sizes = f"{self.in_channels}, {self.out_channels}, K={len(self._weight)}"

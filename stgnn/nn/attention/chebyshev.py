@@ -10,13 +10,14 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from stgnn.graph.operators import Operator
 from stgnn.nn import buffers
 from stgnn.nn.arguments import product_dtype, state_dtype
 from stgnn.nn.chebyshev import ChebyshevFilter, joint_kernel
+from stgnn.nn.narrow import linear
 
 
 class ChebyshevConvolution(ChebyshevFilter):
@@ -38,7 +39,7 @@ def _convolution(x_GNMF: Tensor, kernel_SFO: Tensor, bias_O: Tensor | None, oper
             columns.append(hopped if s == 1 else torch.lerp(columns[-2], hopped, 2.0))
         basis = torch.cat([column.view_as(x_GNMF) for column in columns], dim=3)
         bias = None if bias_O is None else bias_O.to(x_GNMF.dtype)
-        return nn.functional.linear(basis, kernel_SFO.flatten(0, 1).t().to(x_GNMF.dtype), bias)
+        return linear(basis, kernel_SFO.flatten(0, 1).t().to(x_GNMF.dtype), bias)
     apply = cast("Callable[..., Tensor]", _Clenshaw.apply)
     return apply(x_GNMF, kernel_SFO, bias_O, operator, product_dtype(x_GNMF))
 

@@ -3,10 +3,13 @@
 Axes: B samples, N graph nodes, T entries, C channels, D embedding dimensions, O output channels.
 """
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
 from stgnn.errors import InputError
+from stgnn.nn.attention.mix_hop import mix_hop
 from stgnn.nn.attention.pointwise import over_channels
 
 
@@ -85,10 +88,10 @@ class MixProp(nn.Module):
     def forward(self, X: Tensor, A: Tensor) -> Tensor:
         """`[B, c_in, N, T] -> [B, c_out, N, T]` on a dense adjacency `[N, N]`."""
         x_BNTC = X.permute(0, 2, 3, 1).contiguous()
-        terms = torch.cat([x_BNTC, *self.hops(x_BNTC, normalised(A))], dim=3)
+        terms = torch.cat([x_BNTC, *self._hops(x_BNTC, normalised(A))], dim=3)
         return over_channels(terms, self._mlp._mlp).permute(0, 3, 1, 2)
 
-    def hops(self, x_BNTC: Tensor, spread_NN: Tensor) -> list[Tensor]:
+    def _hops(self, x_BNTC: Tensor, spread_NN: Tensor) -> list[Tensor]:
         """H_1 .. H_gdep, each `[B, N, T, C]`."""
         x_BNX = x_BNTC.flatten(2)
         batched_BNN = spread_NN.expand(len(x_BNX), -1, -1)
@@ -98,20 +101,15 @@ class MixProp(nn.Module):
         return [term.view(x_BNTC.shape) for term in terms[1:]]
 
     @property
-    def kernel(self) -> tuple[Tensor, Tensor | None]:
+    def kernel(self) -> tuple[Tensor, Tensor]:
         """W `[O, (gdep + 1) C]` and b."""
-        return self._mlp._mlp.weight.flatten(1), self._mlp._mlp.bias
+        return self._mlp._mlp.weight.flatten(1), cast("Tensor", self._mlp._mlp.bias)
 
 
 def both_ways(out: MixProp, back: MixProp, x_BNTC: Tensor, spreads: tuple[Tensor, Tensor]) -> Tensor:
-    """MixProp along the edges and against them, added: `[B, N, T, O]` by one product over all terms."""
-    channels = x_BNTC.shape[3]
+    """MixProp along the edges and against them, added: `[B, N, T, O]`, of x or adjacencies that want gradients."""
     (weight_out, bias_out), (weight_back, bias_back) = out.kernel, back.kernel
-    terms = [x_BNTC, *out.hops(x_BNTC, spreads[0]), *back.hops(x_BNTC, spreads[1])]
-    own = weight_out[:, :channels] + weight_back[:, :channels]
-    weight = torch.cat([own, weight_out[:, channels:], weight_back[:, channels:]], dim=1)
-    assert bias_out is not None and bias_back is not None
-    return nn.functional.linear(torch.cat(terms, dim=3), weight, bias_out + bias_back)
+    return mix_hop(x_BNTC, [weight_out, weight_back], bias_out + bias_back, spreads, out.alpha)
 
 
 def normalised(adjacency_NN: Tensor) -> Tensor:

@@ -8,7 +8,9 @@ Axes: C channels, O output channels.
 
 from torch import Tensor, nn
 
+from stgnn.nn.narrow import linear
+
 
 def over_channels(x_C: Tensor, conv: nn.Conv2d) -> Tensor:
     """`[..., C] -> [..., O]` by the parameters of a 1 x 1 convolution; its stride is the caller's."""
-    return nn.functional.linear(x_C, conv.weight.flatten(1), conv.bias)
+    return linear(x_C, conv.weight.flatten(1), conv.bias)

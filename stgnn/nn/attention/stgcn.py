@@ -3,19 +3,16 @@
 Axes: B samples, T entries, N graph nodes, F input features, C output channels.
 """
 
-from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph, Normalization
-from stgnn.nn import buffers
 from stgnn.nn.arguments import GraphArguments, check_features
 from stgnn.nn.attention.chebyshev import ChebyshevConvolution
-from stgnn.nn.attention.entries import convolve_entries
+from stgnn.nn.attention.entries import gated_convolution
 
 
 class TemporalConv(nn.Module):
@@ -44,35 +41,7 @@ class TemporalConv(nn.Module):
         convs = (self.conv_1, self.conv_2, self.conv_3)
         kernel_KFO = torch.cat([conv.weight for conv in convs]).squeeze(2).permute(2, 1, 0)
         bias = torch.cat([cast("Tensor", conv.bias) for conv in convs])
-        apply = cast("Callable[..., Tensor]", _Gate.apply)
-        return apply(convolve_entries(X, kernel_KFO, bias))
-
-
-class _Gate(torch.autograd.Function):
-    """relu(P * sigmoid(Q) + R) of [P, Q, R] side by side, whose gradient is written side by side too."""
-
-    @staticmethod
-    def forward(ctx: Any, pqr: Tensor) -> Tensor:
-        p, q, r = pqr.chunk(3, dim=-1)
-        out = buffers.empty(p.shape, p.dtype, p.device)
-        torch.sigmoid(q, out=out)
-        out.mul_(p).add_(r).relu_()
-        ctx.save_for_backward(pqr, out)
-        return out
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        pqr, out = ctx.saved_tensors
-        p, q, _ = pqr.chunk(3, dim=-1)
-        d_pqr = buffers.empty(pqr.shape, pqr.dtype, pqr.device)
-        d_p, d_q, d_r = d_pqr.chunk(3, dim=-1)
-        gate = torch.sigmoid(q)
-        torch.mul(gradient, out > 0, out=d_r)
-        torch.mul(d_r, gate, out=d_p)
-        torch.mul(d_p, p, out=d_q)
-        d_q.addcmul_(d_q, gate, value=-1)
-        return d_pqr
+        return gated_convolution(X, kernel_KFO, bias)
 
 
 class STConv(nn.Module):

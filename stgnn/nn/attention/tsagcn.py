@@ -1,6 +1,6 @@
 """AAGCN: graph convolution over an adjacency that is learned and attends to the data, then convolution over entries.
 
-Layers take `[B, C, T, N]` like PyTorch Geometric Temporal's; inside, channels lie last.
+Layers take `[B, C, T, N]` like PyTorch Geometric Temporal's; inside it is `[B, T, N, C]`.
 
 Axes: B samples, C channels, T entries, N graph nodes, M subsets of edges, E embedding channels.
 """
@@ -13,7 +13,10 @@ from torch import Tensor, nn
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
 from stgnn.nn.arguments import GraphArguments
+from stgnn.nn.attention.entries import convolution
+from stgnn.nn.attention.gates import gated
 from stgnn.nn.attention.pointwise import over_channels
+from stgnn.nn.narrow import linear
 
 
 class GraphAAGCN:
@@ -48,22 +51,23 @@ class UnitTCN(nn.Module):
         nn.init.zeros_(cast("Tensor", self.conv.bias))
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[B, F, T, N] -> [B, C, ceil(T / stride), N]` for an odd kernel."""
-        return self.channels_last(x.permute(0, 3, 2, 1).contiguous()).permute(0, 3, 2, 1)
+        """`[B, F, T, N] -> [B, C, ceil(T / stride), N]` for an odd kernel; an even one leaves one entry fewer."""
+        return self.normalised(x.permute(0, 2, 3, 1))
 
-    def channels_last(self, x_BNTC: Tensor) -> Tensor:
-        """The same of `[B, N, T, F]`."""
-        return self.normalised(x_BNTC).permute(0, 2, 3, 1)
+    def normalised(self, x_BTNF: Tensor) -> Tensor:
+        """The same from `[B, T, N, F]`: `[B, C, T, N]`, channels last in memory, which the caller may write over."""
+        return normalised(self._convolved(x_BTNF), self.bn)
 
-    def normalised(self, x_BNTC: Tensor) -> Tensor:
-        """`[B, C, N, T]`, channels last in memory, which the caller may write over."""
-        if self.padding == 0:
-            out_BCNT = over_channels(x_BNTC[:, :, :: self.stride], self.conv).permute(0, 3, 1, 2)
-        else:
-            weight = self.conv.weight.transpose(2, 3).contiguous(memory_format=torch.channels_last)
-            x_BCNT, stride, padding = x_BNTC.permute(0, 3, 1, 2), (1, self.stride), (0, self.padding)
-            out_BCNT = nn.functional.conv2d(x_BCNT, weight, self.conv.bias, stride, padding)
-        return cast("Tensor", self.bn(out_BCNT))
+    def _convolved(self, x_BTNF: Tensor) -> Tensor:
+        if self.conv.kernel_size == (1, 1):
+            return over_channels(x_BTNF[:, :: self.stride], self.conv)
+        if self.stride == 1 and self.conv.kernel_size[0] % 2 and x_BTNF.device.type == "cpu":
+            kernel_KFO = self.conv.weight.squeeze(3).permute(2, 1, 0)
+            return convolution(x_BTNF, kernel_KFO, cast("Tensor", self.conv.bias))
+        x_BFTN = x_BTNF.contiguous().permute(0, 3, 1, 2)
+        weight = self.conv.weight.contiguous(memory_format=torch.channels_last)
+        stride, padding = (self.stride, 1), (self.padding, 0)
+        return nn.functional.conv2d(x_BFTN, weight, self.conv.bias, stride, padding).permute(0, 2, 3, 1)
 
 
 class UnitGCN(nn.Module):
@@ -134,37 +138,38 @@ class UnitGCN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[B, F, T, N] -> [B, C, T, N]`."""
-        return self.channels_last(x.permute(0, 3, 2, 1).contiguous()).permute(0, 3, 2, 1)
+        return self.channels_last(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
-    def channels_last(self, x_BNTC: Tensor) -> Tensor:
-        """The same of `[B, N, T, F]`."""
-        x_BNX = x_BNTC.flatten(2)
-        received = [matrix.transpose(-1, -2) @ x_BNX for matrix in self._adjacencies(x_BNTC)]
-        terms = torch.cat([term.view(x_BNTC.shape) for term in received], dim=3)
+    def channels_last(self, x_BTNF: Tensor) -> Tensor:
+        """The same of `[B, T, N, F]`."""
+        x_BNTF = x_BTNF.transpose(1, 2).contiguous()
+        x_BNX = x_BNTF.flatten(2)
+        received = [matrix.transpose(-1, -2) @ x_BNX for matrix in self._adjacencies(x_BNTF)]
+        terms_BTNC = torch.cat([term.view(x_BNTF.shape).transpose(1, 2) for term in received], dim=3)
         convs = [cast("nn.Conv2d", conv) for conv in self.conv_d]
         weight = torch.cat([conv.weight.flatten(1) for conv in convs], dim=1)
         bias = sum((cast("Tensor", conv.bias) for conv in convs), start=torch.zeros_like(weight[:, 0]))
-        out_BCNT = self.bn(nn.functional.linear(terms, weight, bias).permute(0, 3, 1, 2))
-        out_BNTC = out_BCNT.add_(self._residual(x_BNTC).permute(0, 3, 1, 2)).relu_().permute(0, 2, 3, 1)
-        return self._gated(out_BNTC) if self.attention else out_BNTC
+        out_BCTN = normalised(linear(terms_BTNC, weight, bias), self.bn)
+        out_BTNC = out_BCTN.add_(self._residual(x_BTNF)).relu_().permute(0, 2, 3, 1)
+        return self._gated(out_BTNC) if self.attention else out_BTNC
 
-    def _residual(self, x_BNTC: Tensor) -> Tensor:
+    def _residual(self, x_BTNF: Tensor) -> Tensor:
+        """`[B, C, T, N]`."""
         if not len(self.down):
-            return x_BNTC
+            return x_BTNF.permute(0, 3, 1, 2)
         conv, norm = self.down
-        projected_BNTC = over_channels(x_BNTC, cast("nn.Conv2d", conv))
-        return cast("Tensor", norm(projected_BNTC.permute(0, 3, 1, 2))).permute(0, 2, 3, 1)
+        return normalised(over_channels(x_BTNF, cast("nn.Conv2d", conv)), cast("nn.BatchNorm2d", norm))
 
-    def _gated(self, y_BNTC: Tensor) -> Tensor:
+    def _gated(self, y_BTNC: Tensor) -> Tensor:
         """Each gate is made from the mean of what those before leave; the means are products of y with the gates."""
-        _, nodes, entries, _ = y_BNTC.shape
-        nodes_B1N = 1 + torch.sigmoid(_convolved(y_BNTC.mean(2), self.conv_sa))
-        mean_BTC = (nodes_B1N @ y_BNTC.flatten(2)).view(-1, *y_BNTC.shape[2:]) / nodes
+        _, entries, nodes, _ = y_BTNC.shape
+        nodes_B1N = 1 + torch.sigmoid(_convolved(y_BTNC.mean(1), self.conv_sa))
+        mean_BTC = (nodes_B1N.unsqueeze(1) @ y_BTNC).squeeze(2) / nodes
         entries_B1T = 1 + torch.sigmoid(_convolved(mean_BTC, self.conv_ta))
         mean_BC = (entries_B1T @ mean_BTC).squeeze(1) / entries
         channels_BC = 1 + torch.sigmoid(self.fc2c(self.fc1c(mean_BC).relu()))
-        gate_BNT = nodes_B1N.transpose(1, 2) * entries_B1T
-        return y_BNTC * gate_BNT.unsqueeze(3) * channels_BC[:, None, None, :]
+        gate_BTN = entries_B1T.transpose(1, 2) * nodes_B1N
+        return gated(y_BTNC.flatten(1, 2), gate_BTN.flatten(1), channels_BC).view(y_BTNC.shape)
 
     def _adjacencies(self, x_BNTC: Tensor) -> list[Tensor]:
         """One for each subset, `[N, N]` or, where they depend on the sample, `[B, N, N]`."""
@@ -219,13 +224,18 @@ class AAGCN(nn.Module):
         if x.dim() != 4 or (x.shape[1], x.shape[3]) != (self.in_channels, self.num_nodes):
             found = f"has shape {tuple(x.shape)}"
             raise InputError("x", found, f"give [samples, {self.in_channels}, entries, {self.num_nodes}]")
-        x_BNTC = x.permute(0, 3, 2, 1).contiguous()
-        out_BCNT = self.tcn1.normalised(self.gcn1.channels_last(x_BNTC))
+        x_BTNC = x.permute(0, 2, 3, 1).contiguous()
+        out_BCTN = self.tcn1.normalised(self.gcn1.channels_last(x_BTNC))
         if self.residual is not None:
-            out_BCNT.add_(self.residual.normalised(x_BNTC))
+            out_BCTN.add_(self.residual.normalised(x_BTNC))
         elif self.has_residual:
-            out_BCNT.add_(x_BNTC.permute(0, 3, 1, 2))
-        return out_BCNT.relu_().transpose(2, 3)
+            out_BCTN.add_(x_BTNC.permute(0, 3, 1, 2))
+        return out_BCTN.relu_()
+
+
+def normalised(x_BTNC: Tensor, norm: nn.BatchNorm2d) -> Tensor:
+    """Batch normalisation, `[B, C, T, N]`; to write over it is free, over a view of it costs two copies."""
+    return cast("Tensor", norm(x_BTNC.permute(0, 3, 1, 2)))
 
 
 def _convolutions(in_channels: int, out_channels: int, count: int) -> nn.ModuleList:

@@ -41,7 +41,7 @@ class GatedGraphConv(nn.Module):
         if x.shape[-1] > self.out_channels:
             found = f"has {x.shape[-1]} features"
             raise InputError("X", found, f"at most conv_out_channels, {self.out_channels}")
-        h = x
+        h = x.to(self.weight.dtype)
         for weight in self.weight:
             mixing = weight[: h.shape[-1]]  # the first state's other columns are zero
             if self.aggr == "max":
@@ -53,11 +53,8 @@ class GatedGraphConv(nn.Module):
         return h
 
     def _largest(self, message: Tensor, graph: Graph) -> Tensor:
-        edges = graph.neighbours()
-        target, source, weight = (
-            torch.from_numpy(part).to(message.device) for part in (edges.row, edges.column, edges.value)
-        )
-        sent = message.index_select(-2, source) * weight.to(message.dtype).unsqueeze(-1)
+        target, source, weight = graph.neighbours().entries(message.device, message.dtype)
+        sent = message.index_select(-2, source) * weight.unsqueeze(-1)
         places = target.unsqueeze(-1).expand_as(sent)
         return torch.zeros_like(message).scatter_reduce(-2, places, sent, "amax", include_self=False)
 
@@ -117,8 +114,11 @@ class DyGrEncoder(nn.Module):
         self, x_BTNF: Tensor, graph: Graph, H: Tensor | None, C: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         *lead, entries, nodes, _ = x_BTNF.shape
-        convolved_TRM = (
-            self.conv_layer(x_BTNF, graph).movedim(-3, 0).reshape(entries, -1, self.conv_layer.out_channels)
+        if not entries:
+            raise InputError("x", "has no entries", "unroll over at least one")
+        # the order of the recurrence, as long as there are few channels to move
+        convolved_TRM = self.conv_layer(x_BTNF.movedim(-3, 0), graph).reshape(
+            entries, -1, self.conv_layer.out_channels
         )
         layers = [self.lstm_num_layers] if self.lstm_num_layers > 1 else []
         before = self._before((*layers, *lead, nodes, self.lstm_out_channels), H, C)

@@ -171,5 +171,8 @@ def test_wrong_shapes_are_refused() -> None:
         ASTGCN(1, 2, 3, 4, 5, 1, 3, 6, N)(signal(2, N, 3, 6), GRAPH)
     with pytest.raises(InputError, match="which 4 does not divide"):
         ASTGCN(1, 2, 3, 4, 5, 4, 3, 6, N)
+    with pytest.raises(InputError, match=r"has no option \{'aggr': 'max'\}"):
+        ChebConvAttention(3, 5, 2, "sym", aggr="max")
+    assert ChebConvAttention(3, 5, 2, "sym", aggr="add").normalization == "sym"
     with pytest.raises(InputError, match="spatial_attention: is missing"):
         ChebConvAttention(3, 5, 2)(signal(2, N, 3), GRAPH)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from stgnn.errors import InputError
 from stgnn.nn.attention import AAGCN, GraphAAGCN
+from stgnn.nn.attention.tsagcn import UnitTCN
 from tests.nn.attention.parity import assert_same, both_precisions, close, needs_pgt, pgt
 from tests.nn.dense import directed_edges
 
@@ -72,3 +73,11 @@ def test_training_leaves_the_adjacencies_as_they_were() -> None:
 def test_other_shapes_are_refused() -> None:
     with pytest.raises(InputError, match=rf"give \[samples, 2, entries, {N}\]"):
         AAGCN(2, 8, EDGES.index, N)(signal(4, 2, 7, N + 1))
+
+
+@needs_pgt
+@pytest.mark.parametrize("entries", [2, 7])
+@pytest.mark.parametrize("kernel, stride", [(1, 2), (2, 1), (4, 2), (9, 2), (5, 1), (9, 1)])
+def test_a_convolution_over_entries_is_pgts_for_any_kernel(kernel: int, stride: int, entries: int) -> None:
+    ours, theirs = UnitTCN(2, 4, kernel, stride), pgt("tsagcn").UnitTCN(2, 4, kernel, stride)
+    assert_same(ours, theirs, lambda layer, x: layer(x), lambda layer, x: layer(x), signal(3, 2, entries, N))

@@ -124,11 +124,22 @@ def test_an_encoder_refuses_what_it_cannot_take() -> None:
         layer(signal(N, 6), GRAPH)
     with pytest.raises(InputError, match="only one of them is given"):
         layer(signal(N, 2), GRAPH, signal(N, 5))
+    with pytest.raises(InputError, match="x: has no entries"):
+        layer.unroll(signal(0, N, 2), GRAPH)
     with pytest.raises(InputError, match=r"H: has shape \(11, 4\)"):
         layer(signal(N, 2), GRAPH, signal(N, 4), signal(N, 5))
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-def test_dygrencoder_follows_an_input_of_another_type_than_its_parameters(layers: int) -> None:
-    encoder, x = DyGrEncoder(4, 2, "mean", 5, layers), signal(N, 3).bfloat16()
+@pytest.mark.parametrize("layers, aggr", [(1, "mean"), (2, "mean"), (1, "max")])
+def test_dygrencoder_follows_an_input_of_another_type_than_its_parameters(layers: int, aggr: str) -> None:
+    encoder, x = DyGrEncoder(4, 2, aggr, 5, layers), signal(N, 3).bfloat16()
     assert {part.dtype for part in encoder(x, GRAPH)} == {torch.bfloat16}
+
+
+def test_relations_given_as_a_list_of_edge_tensors_are_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell, x = LRGCN(2, 4, 2, 3).double(), signal(N, 2)
+    lists = [EDGES.index[:, kind == TYPES] for kind in range(2)]
+    h, _ = cell(x, lists)
+    torch.testing.assert_close(h, cell(x, EDGES.index, TYPES)[0], rtol=0, atol=1e-14)
+    monkeypatch.setattr(Graph, "__init__", None)
+    assert torch.equal(cell(x, lists)[0], h)
