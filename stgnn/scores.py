@@ -14,6 +14,7 @@ AGAINST_NEGATIVES = (
 )  # of an event stream's links, from stored negatives
 RANKINGS = ("mrr", "hits_1", "hits_3", "hits_10")  # of links among all destinations
 LABEL_SCORES = ("label_ap", "label_auc")  # of the labels of events
+FALLBACK = "fallback"  # share of a kind's stored negatives that are random ones, for want of one of the kind
 SCORES = ENTRY_SCORES + AGAINST_NEGATIVES + RANKINGS + LABEL_SCORES  # all that belong to a split
 
 
@@ -33,6 +34,8 @@ HEADLINE: Mapping[str, str] = {
 def in_full(measured: Mapping[str, Any]) -> dict[str, Any]:
     """Return a column or reference with what goes without saying: the test split, all its nodes, random negatives."""
     metric = measured["metric"]
+    if metric == FALLBACK:
+        return {"negatives": "historical"} | dict(measured)
     if metric not in SCORES:
         return dict(measured)
     usual = {"split": "test"}

@@ -18,7 +18,7 @@ from stgnn.runs import LISTS, Run, matches, resolve
 from stgnn.scores import ENTRY_SCORES, RANKINGS, SCORES, SCORES_OF, in_full
 from stgnn.settings import canonical, check, read_yaml, require_known, with_defaults
 from stgnn.site import COMMAND_LINE, PROFILES, as_meant, site_file
-from stgnn.tasks import predicted
+from stgnn.tasks import ENTRIES, predicted
 
 PIPELINES = Path("pipelines")
 CONFIG = Path("config/config.yaml")
@@ -224,6 +224,10 @@ def _check_figure(figure: Settings, runs: Sequence[Run], path: Path, key: str) -
     for word in ("metric", "split", "against", "datasets"):
         if word in figure and not scaling:
             raise InputError(path, f"{key}.{word}: a figure of kind {figure['kind']} has none", "remove it")
+    if figure["kind"] == "horizon" and not any(predicted(run.settings) == ENTRIES for run in runs):
+        raise InputError(
+            path, f"{key}.kind: no run of this study forecasts a horizon", "use curves or tradeoff"
+        )
     if scaling and "metric" not in figure:
         raise InputError(path, f"{key}: key 'metric' is missing", f"name what to show against the {against}")
     for number, name in enumerate(figure.get("datasets", ())):

@@ -96,6 +96,10 @@ def test_a_node_classification_brings_the_run_that_trains_its_encoder(load: Load
             {"training": {"evaluate": ["train"]}},
             "training.evaluate: no negatives are stored for the training events",
         ),
+        (
+            {"figures": [{"name": "a", "kind": "horizon"}]},
+            "no run of this study forecasts a horizon; use curves",
+        ),
         ({"workers": [2]}, "workers: an event stream is gone through in order, by one worker"),
         ({"regimes": ["incremental"]}, "regimes: 'incremental' is for signals"),
         (

@@ -44,6 +44,7 @@ METRICS: dict[str, Metric] = {
     "hits_10": Metric("Hits@10", "", "higher"),
     "label_ap": Metric("AP of labels", "", "higher"),
     "label_auc": Metric("AUC of labels", "", "higher"),
+    "fallback": Metric("Random for want of others"),
     "t_loss": Metric("Training loss", "", "lower"),
     "v_ap": Metric("Validation AP", "", "higher"),
     "v_auc": Metric("Validation AUC", "", "higher"),

@@ -34,7 +34,7 @@ APART = ("regime", "batching", "workers", "seed")
 
 # What a figure shows, for its caption where the pipeline gives none, and for who cannot see it.
 SHOWN = {
-    "curves": "Validation MAE after each epoch: mean over the seeds, with a band from the least to the most; "
+    "curves": "The validation score after each epoch: mean over the seeds, with a band from the least to the most; "
     "dotted lines are models without epochs",
     "memory": "Memory of each run's first worker from its start to its end, every seed a line",
     "horizon": "Test MAE at each forecast step: mean over the seeds, with a band from the least to the most",

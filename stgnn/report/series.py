@@ -24,6 +24,7 @@ from stgnn.report.style import (
     say_empty,
 )
 from stgnn.report.summary import format_digits
+from stgnn.tasks import ENTRIES
 
 FAR_ABOVE = 1.1  # of the top of the curves, which must not be pressed flat for a baseline's sake
 WIDE_RANGE = 6  # beyond this ratio of largest to smallest value, a linear axis hides what matters
@@ -60,6 +61,7 @@ def draw_curves(runs: Sequence[RunResult]) -> Figure:
 
 def draw_horizon(runs: Sequence[RunResult], frequencies: Mapping[str, str | None]) -> Figure:
     """Draw the test MAE at each forecast step: a panel a dataset and number of workers, lines as in `draw_curves`."""
+    runs = [run for run in runs if run.task == ENTRIES]
     shown = by_workers(runs)
     figure, grid = panels(list(shown))
     for axes, chosen in zip(grid, shown.values(), strict=True):

@@ -166,3 +166,9 @@ class LinkPrediction(StreamTask):
                 "training.save_predictions", "the test split is not scored", "add test to evaluate"
             )
         write_link_predictions(folder / "predictions.zarr", self.setup.store, self._test_scores)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Beside the protocol, the share of each kind's negatives that are random for want of one of that kind."""
+        described = self.setup.store.attributes.get("negatives", {})
+        return super().facts | {"fallback": {kind: each["fallback"] for kind, each in described.items()}}

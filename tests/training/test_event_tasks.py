@@ -17,6 +17,7 @@ from stgnn.cli import main
 from stgnn.errors import InputError
 from stgnn.learnable import community
 from stgnn.raw.events import EventBlock
+from stgnn.report.collect import collect, read_frame
 from stgnn.store.event_store import open_event_store
 from stgnn.store.write_events import write_events
 from stgnn.training.engine import train_run
@@ -105,6 +106,15 @@ def test_every_event_of_a_split_is_scored_against_each_kind(store: Path, links: 
             for kind in ("random", "historical", "inductive"):
                 assert 0 < found[split][nodes][kind]["ap"] <= 1
             assert 0 < found[split][nodes]["every"]["mrr"] <= 1
+
+
+def test_how_many_negatives_are_not_of_their_kind_is_a_line_of_the_results(
+    links: Path, tmp_path: Path
+) -> None:
+    collect([links], tmp_path / "runs.csv")
+    frame = read_frame(tmp_path / "runs.csv")
+    found = frame[frame["metric"] == "fallback"].set_index("negatives")["value"].to_dict()
+    assert found == scores(links)["fallback"] and found["random"] == 0 < found["inductive"] < 1
 
 
 def test_predictions_are_those_that_were_scored(store: Path, links: Path) -> None:
