@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from stgnn.errors import InputError
+from stgnn.models.temporal import ranking
 from stgnn.models.temporal.base import State
 from stgnn.models.temporal.memory import MemoryState
 from tests.models.temporal.streams import candidates_of, random_stream, run, small_tgn
@@ -164,3 +165,17 @@ def test_a_state_of_another_model_is_refused():
 def test_settings_that_cannot_be_are_refused_in_one_line(settings, message):
     with pytest.raises(InputError, match=message):
         small_tgn(random_stream(), **settings)
+
+
+@pytest.mark.parametrize("visibility", ["strict_time", "previous_batches"])
+@every_kind
+def test_ranking_gives_the_logits_of_a_step_in_blocks_of_any_size(settings, visibility, monkeypatch):
+    """A batch has equal times, and candidates that meet someone in it."""
+    stream = random_stream()
+    model, view = small_tgn(stream, **settings).eval(), stream.view(visibility)
+    _, states = run(model, stream, 20, visibility)
+    batch, state, everybody = [*stream.batches(20)][6], states[6], torch.arange(stream.num_nodes)
+    expected, _ = model.step(state, batch, everybody.expand(20, -1), view)
+    for at_once in (8192, 45, 7):
+        monkeypatch.setattr(ranking, "AT_ONCE", at_once)
+        torch.testing.assert_close(model.rank(state, batch, everybody, view), expected.detach())
