@@ -7,6 +7,7 @@ moment before the event, from events of either role in training: there is no lin
 Axes: B events of a batch, E events, C embedding channels.
 """
 
+import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -55,16 +56,17 @@ def prepare(settings: Mapping[str, Any], store: Path, folder: Path, world: World
         name = settings["model"]["name"]
         raise InputError(f"model {name}", "has no embeddings to classify", "choose one of the tgn family")
     trained = folder.absolute().parents[2] / settings["task"]["encoder"]["run"]
-    setup.model.load_state_dict(load_best_model(trained / "checkpoint.pt", setup.device))
-    return NodeClassification(setup)
+    weights = load_best_model(trained / "checkpoint.pt", setup.device)
+    setup.model.load_state_dict(weights)
+    return NodeClassification(setup, digest_of(weights))
 
 
 class NodeClassification(StreamTask):
     """A decoder on embeddings that are computed once, and mapped: memory does not grow with the stream."""
 
-    def __init__(self, setup: StreamSetup) -> None:
+    def __init__(self, setup: StreamSetup, encoder: str) -> None:
         decoder = NodeDecoder(setup.model.num_channels, DROPOUT).to(setup.device, setup.training.dtype)
-        super().__init__(setup, decoder)
+        super().__init__(setup, decoder, built_on=encoder)
         self._kept: NDArray[np.float32] | None = None
         self._events = {role: np.flatnonzero(_has_role(setup, role)) for role in (TRAIN, VALIDATION, TEST)}
         if not self._labels(TRAIN).any():
@@ -160,6 +162,15 @@ class NodeClassification(StreamTask):
             embedding_BC = encoder.embed(state, batch.src_B, batch.t_B, cut_B, view)
             out_EC[batch.event_B.cpu().numpy()] = embedding_BC.float().cpu().numpy()
             state = encoder.advance(state, batch, view).detach()
+
+
+def digest_of(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the encoder's weights: with others a decoder is another one, and no checkpoint of it goes on."""
+    found = hashlib.sha256()
+    for name, values in sorted(weights.items()):
+        found.update(name.encode())
+        found.update(values.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
 
 
 def _has_role(setup: StreamSetup, role: int) -> NDArray[np.bool_]:

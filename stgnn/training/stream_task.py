@@ -11,8 +11,9 @@ from stgnn.training.task import Task
 class StreamTask(Task):
     """A task whose batches are events in time order; `model` is what is trained of the run's model or built on it."""
 
-    def __init__(self, setup: StreamSetup, model: nn.Module) -> None:
-        super().__init__(setup.settings, setup.training, setup.world, model, setup.store.digest)
+    def __init__(self, setup: StreamSetup, model: nn.Module, built_on: str = "") -> None:
+        """`built_on` is what else than the store decides the result: a digest of other runs' weights, say."""
+        super().__init__(setup.settings, setup.training, setup.world, model, setup.store.digest + built_on)
         self.setup = setup
 
     @property

@@ -3,6 +3,7 @@
 import csv
 import json
 import multiprocessing
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -162,6 +163,24 @@ def test_labels_are_learned_on_a_trained_encoder_that_stays_as_it_is(store: Path
     assert found["predict"] == "nodes"
     assert found["splits"]["test"]["label_auc"] > 0.6
     assert (links / "checkpoint.pt").read_bytes() == before
+
+
+def test_a_decoder_is_trained_anew_when_its_encoder_was(store: Path, links: Path, tmp_path: Path) -> None:
+    encoder, folder = (
+        tmp_path / "runs" / "stream" / "tgn" / "links",
+        tmp_path / "runs" / "stream" / "tgn" / "nodes",
+    )
+    shutil.copytree(links, encoder)
+    train_run(node_settings(links), store, folder)
+    before = scores(folder)
+    checkpoint = torch.load(encoder / "checkpoint.pt", weights_only=True)
+    for values in checkpoint["best_model"].values():
+        values *= 1.5
+    torch.save(checkpoint, encoder / "checkpoint.pt")
+    train_run(node_settings(links), store, folder)
+    after, fresh = scores(folder), folder.with_name("fresh")
+    train_run(node_settings(links), store, fresh)
+    assert after | {"run": ""} == scores(fresh) | {"run": ""} != before | {"run": ""}
 
 
 def test_an_encoder_that_is_not_there_is_asked_for(store: Path, links: Path, tmp_path: Path) -> None:
