@@ -37,8 +37,9 @@ def edge_list(
 
     The first of `separators` that the first line has is between the fields. Before the events there may be lines that
     begin with one of `comments`, and one of names, which holds no number. Dataset options: `bipartite`; `columns` in
-    place of the reader's; `ids: text` where ids are words; `file_unit` and `time_unit` of the times (s), where the
-    first is the file's; `labels: false` leaves labels out. `ids`: every id is below it.
+    place of the reader's; `ids: text` where ids are words; `file_unit`, what the file's times count, and `time_unit`,
+    what they are wanted in (s), where they must be whole unless `round_times`; `labels: false` leaves labels out.
+    `ids`: every id is below it.
     """
     options = dataset.options
     wanted = tuple(options.get("columns", columns))
@@ -54,6 +55,7 @@ def edge_list(
         file_unit=file_unit,
         time_unit=time_unit,
         shift=UNITS[time_unit] - UNITS[file_unit],
+        rounded=options.get("round_times", False),
         ids=ids,
     )
     return Events(

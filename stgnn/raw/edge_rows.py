@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from stgnn.errors import InputError
 from stgnn.raw.checks import shown
 from stgnn.raw.events import EventBlock
-from stgnn.raw.numerals import PLAIN, finest, is_numeral, whole, whole_column
+from stgnn.raw.numerals import PLAIN, is_numeral, mend_unit, whole, whole_column
 from stgnn.raw.text_chunks import TextFile
 
 LEFT_OUT, EMPTY, ROW = (
@@ -43,6 +43,7 @@ class Layout:
     file_unit: str  # of the times in the file
     time_unit: str  # of the times wanted
     shift: int  # decimals from the one to the other
+    rounded: bool  # times need not be whole
     ids: int | None = None  # every id is below this, where that is known
 
     @property
@@ -240,12 +241,12 @@ class _Line:
 
     def _time(self, text: str) -> int:
         layout = self.layout
-        time = whole(text, layout.shift)
-        if time is None and (unit := is_numeral(text) and finest(text, layout.file_unit)):
+        time = whole(text, layout.shift, rounded=layout.rounded)
+        if time is None and is_numeral(text):
             problem = (
                 f"time: {shown(text)} {layout.file_unit} is no whole number of {layout.time_unit} in int64"
             )
-            self._raise(problem, f"say `time_unit: {unit}` in the catalogue, which holds it")
+            self._raise(problem, mend_unit(text, layout.file_unit))
         if time is None:
             self._refuse("time", text, f"a number of {layout.file_unit} whole in s, ms, us or ns")
         return time

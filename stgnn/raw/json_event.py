@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from stgnn.errors import InputError
 from stgnn.raw.checks import shown
-from stgnn.raw.numerals import UNITS, finest, whole
+from stgnn.raw.numerals import UNITS, mend_unit, whole
 from stgnn.raw.text_chunks import TextFile
 
 NEEDED, OPTIONAL = ("src", "dst", "t"), ("label", "x")
@@ -35,6 +35,7 @@ class EventLine:
     text: bytes
     file_unit: str
     time_unit: str
+    rounded: bool  # times need not be whole
 
     def event(self) -> dict[str, Any]:
         """Return the line's object; `InputError` unless it is one, in UTF-8, with the keys of an event, each once."""
@@ -77,12 +78,12 @@ class EventLine:
 
     def _counted(self, found: Any, numeral: str, unit: str) -> int:
         """Return the `numeral`, given in `unit`, in the wanted unit."""
-        time = whole(numeral, UNITS[self.time_unit] - UNITS[unit])
+        time = whole(numeral, UNITS[self.time_unit] - UNITS[unit], rounded=self.rounded)
         if time is None:
-            holds = finest(numeral, unit)
-            todo = f"say `time_unit: {holds}` in the catalogue, which holds it" if holds else ""
             spelled = shown(found) if isinstance(found, str) else f"{shown(numeral)} {unit}"
-            self.refuse(f"t: {spelled} is no whole number of {self.time_unit} in int64", todo)
+            self.refuse(
+                f"t: {spelled} is no whole number of {self.time_unit} in int64", mend_unit(numeral, unit)
+            )
         return time
 
     def _seconds(self, text: str) -> str:

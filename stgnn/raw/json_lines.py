@@ -27,15 +27,16 @@ def read_json_lines(dataset: Dataset, folder: Path) -> Events:
     """Read objects with `src`, `dst` and `t`, and with `label` and `x` either in every event or in none.
 
     Ids are text or whole numbers >= 0, for the whole file as in its first event. `t` is a number of `file_unit` (s),
-    or an ISO 8601 date and time, in UTC where it names no time zone, and must be whole in `time_unit` (s). `label` is
-    a whole number in -128..127. `x` lists as many finite numbers in every event. Further options: `bipartite`
-    (false), `labels: false` to leave labels out.
+    or an ISO 8601 date and time, in UTC where it names no time zone; it must be whole in `time_unit` (s) unless
+    `round_times`. `label` is a whole number in -128..127. `x` lists as many finite numbers in every event. Further
+    options: `bipartite` (false), `labels: false` to leave labels out.
     """
     options = dataset.options
     stream = _Stream(
         file=TextFile(the_file(dataset, folder, "events")),
         file_unit=options.get("file_unit", "s"),
         time_unit=options.get("time_unit", "s"),
+        rounded=options.get("round_times", False),
         bipartite=options.get("bipartite", False),
     )
     shape = stream.shape()
@@ -107,6 +108,7 @@ class _Stream:
     file: TextFile
     file_unit: str
     time_unit: str
+    rounded: bool
     bipartite: bool
 
     def shape(self) -> _Shape:
@@ -139,7 +141,7 @@ class _Stream:
         """Yield the lines, a few megabytes at a time; empty ones hold no event."""
         for first, chunk in self.file.chunks(ended=False):
             yield (
-                EventLine(self.file, number, text, self.file_unit, self.time_unit)
+                EventLine(self.file, number, text, self.file_unit, self.time_unit, self.rounded)
                 for number, text in enumerate(chunk.split(b"\n"), first)
                 if text.strip()
             )

@@ -28,8 +28,11 @@ def is_numeral(text: str) -> bool:
     return _NUMERAL.fullmatch(text.strip(_BLANK)) is not None
 
 
-def whole(text: str, shift: int = 0) -> int | None:
-    """Return the numeral `text` times 10^shift, exactly; None if it is no numeral, or that no whole number in int64."""
+def whole(text: str, shift: int = 0, *, rounded: bool = False) -> int | None:
+    """Return the numeral `text` times 10^shift, exactly; None if it is no numeral, or that no whole number in int64.
+
+    What is not whole is taken to the nearest whole number, halves away from 0, if `rounded`.
+    """
     match = _NUMERAL.fullmatch(text.strip(_BLANK))
     if match is None:
         return None
@@ -41,10 +44,19 @@ def whole(text: str, shift: int = 0) -> int | None:
     if len((exponent or "").lstrip("+-0")) > 6:
         return None  # and no huge number is ever made
     power = int(exponent or 0) - len(right or "") + len(digits) - len(kept) + shift
+    if power < 0 and rounded:
+        kept, power = _nearest(kept, -power), 0
     if power < 0 or len(kept) + power > 19:
         return None
     number = int(sign + kept) * 10**power
     return number if -(2**63) <= number < 2**63 else None
+
+
+def _nearest(digits: str, decimals: int) -> str:
+    """Return the whole number nearest to `digits` with the last `decimals` of them behind the point."""
+    kept = digits[:-decimals] or "0" if decimals <= len(digits) else "0"
+    first = digits[-decimals] if decimals <= len(digits) else "0"
+    return str(int(kept) + 1) if first >= "5" and len(kept) < 20 else kept
 
 
 def finest(text: str, coarse: str) -> str | None:
@@ -53,6 +65,16 @@ def finest(text: str, coarse: str) -> str | None:
     return next(
         (unit for unit, shift in zip(UNITS, decimals, strict=True) if whole(text, shift) is not None), None
     )
+
+
+def mend_unit(text: str, unit: str) -> str:
+    """Return what to do about a time, the numeral `text` of `unit`, that is not whole in the unit wanted."""
+    holds = finest(text, unit)
+    if holds:
+        return f"say `time_unit: {holds}` in the catalogue, which holds it"
+    if whole(text, rounded=True) is None:
+        return "it is too large"
+    return "say `round_times: true` in the catalogue if the nearest will do"
 
 
 def whole_column(text_C: Bytes, start_R: Places, end_R: Places, shift: int = 0) -> NDArray[np.int64] | None:

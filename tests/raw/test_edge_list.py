@@ -143,6 +143,15 @@ def test_times_change_their_unit_exactly(
     assert whole(events).t.tolist() == [t]
 
 
+def test_times_that_no_unit_holds_are_rounded_on_request(write: Write) -> None:
+    text = HEADER + "0,0,0.0,0\n1,1,6.00099992752,0\n"
+    with pytest.raises(
+        InputError, match=r"line 3, time: .*say `round_times: true` in the catalogue if the near"
+    ):
+        whole(write("jodie-csv", text, time_unit="ms"))
+    assert whole(write("jodie-csv", text, time_unit="ms", round_times=True)).t.tolist() == [0, 6001]
+
+
 def test_tgb_s_pickles_are_named_and_not_opened(
     tmp_path: Path, declare: Callable[..., Dataset], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -177,7 +186,10 @@ WRONG = {
         "0,0,0.5,0",
         "line 3, time: '0.5' s is no whole number of s in int64; say `time_unit: ms`",
     ),
-    "a time beyond int64": ("0,0,1e19,0", "line 3, time: found '1e19'"),
+    "a time beyond int64": (
+        "0,0,1e19,0",
+        "line 3, time: '1e19' s is no whole number of s in int64; it is too large",
+    ),
     "a label too large": (
         "0,0,1.0,300",
         r"line 3, label: found '300', expected a whole number in -128\.\.127",

@@ -64,6 +64,7 @@ def test_ids_of_two_kinds_are_two_id_spaces_and_both_spelled(write: Write) -> No
         ("1970-01-01T00:00:01Z", {"time_unit": "ns"}, 10**9),
         ("1970-01-01 01:00+01:00", {}, 0),
         ("1969-12-31T23:59:59.5", {"time_unit": "ms"}, -500),
+        (5.7, {"round_times": True}, 6),
         ("2024-02-29T12:00:00.123456789Z", {"time_unit": "ns"}, 1709208000123456789),
     ],
 )

@@ -69,3 +69,13 @@ def test_no_numeral_is_too_large_to_refuse() -> None:
 )
 def test_the_finest_unit_needed_is_named(text: str, unit: str | None) -> None:
     assert finest(text, "s") == unit
+
+
+@pytest.mark.parametrize(
+    "text, shift, nearest",
+    [("6.00099992752", 3, 6001), ("0.4999", 0, 0), ("-0.5", 0, -1), ("1e-400", 0, 0), ("99.5", 0, 100), ("7e2", -3, 1),
+     ("4", -2, 0)],
+)  # fmt: skip
+def test_a_numeral_is_rounded_on_request_only(text: str, shift: int, nearest: int) -> None:
+    assert whole(text, shift, rounded=True) == nearest and whole(text, shift) is None
+    assert whole("9" * 25 + ".5", rounded=True) is None and whole("12", rounded=True) == 12
