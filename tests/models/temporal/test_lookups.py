@@ -46,6 +46,8 @@ def scores_of(model, store, view):
         candidate_BQ = torch.stack([torch.randperm(NODES) for _ in range(len(batch))])
         stepped_BQ, _ = model.step(model.initial_state(), batch, candidate_BQ, view)
         assert torch.equal(stepped_BQ, ranked_BN.gather(1, candidate_BQ))
+        few_BQ, _ = model.step(model.initial_state(), batch, candidate_BQ[:, :2], view)
+        assert torch.equal(few_BQ, stepped_BQ[:, :2])
         every_E.append(ranked_BN)
     return torch.cat(every_E).numpy()
 
