@@ -128,6 +128,19 @@ def test_ranking_says_what_scoring_says(name, stream):
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_going_on_without_scores_leaves_the_same_state(name, stream, candidates):
+    store = store_of(stream)
+    model, view = model_of(name, store), view_of(store)
+    scored_on = went_on = model.initial_state()
+    with torch.no_grad():
+        for batch in EventStream(store, ALL, BATCH).batches():
+            _, scored_on = model.step(scored_on, batch, candidates[batch.event_B], view)
+            went_on = model.advance(went_on, batch, view)
+    for value, other in zip(scored_on.tensors().values(), went_on.tensors().values(), strict=True):
+        torch.testing.assert_close(other, value)
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_moving_the_clock_changes_nothing(name, stream, candidates):
     store, later = store_of(stream), store_of(stream | {"t": stream["t"] + LATER})
     now = scored(model_of(name, store), store, candidates)
