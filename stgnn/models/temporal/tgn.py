@@ -68,11 +68,14 @@ class TGN(EventModel):
         partner: what a message tells of the other end of its event: its `memory`, or as in DyRep its attention
             `embedding` at that time, from the parts below. The latter is consumed eagerly and the last counts.
         consume: messages all at the next batch (`eager`), or when their graph node is looked at (`lazy`).
-        embedding: `identity` and `time` (JODIE) of the memory; `attention` or `sum` over earlier events, by what
-        follows. embedding_channels: of each layer. layers: how many events away an embedding looks. neighbours:
-        earlier events that a place looks at. sampling: which: the most `recent`, or drawn `uniform` with
-        replacement. hop_time: events of neighbours are those before the `query` or those before the `edge` that
-        leads there. heads: of the attention. dropout: share of attention weights that training leaves out.
+        embedding: `identity` or `time` (JODIE) of the memory; `attention` or `sum` over earlier events, by the rest.
+        embedding_channels: of each layer.
+        layers: how many events away an embedding looks.
+        neighbours: earlier events that a place looks at.
+        sampling: which: the most `recent`, or drawn `uniform` with replacement.
+        hop_time: neighbours of neighbours are seen as of the `query`, or as of the `edge` that leads there.
+        heads: of the attention.
+        dropout: share of attention weights that training leaves out.
     """
 
     def __init__(
@@ -160,7 +163,8 @@ class TGN(EventModel):
     def rank(self, state: State, batch: EventBatch, candidate_D: Tensor, view: EventView) -> Tensor:
         """Logits `[B, D]` of the batch's sources with the same candidates.
 
-        Events at the same time share the candidates' embeddings, and all events where embeddings know no time.
+        Events at the same time share the candidates' embeddings, and all events where embeddings know no time. Consumed
+        lazily, the messages of all graph nodes are applied first.
         """
         every_N = torch.arange(self.shape.num_nodes, device=candidate_D.device)
         consumed = self._consume(state, every_N, view)
@@ -250,7 +254,7 @@ class TGN(EventModel):
         row_U = torch.arange(len(node_U), device=node_U.device)
         if not isinstance(state, MemoryState):
             zero = self.time.frequency_M.new_zeros(len(node_U), self.channels)
-            return _Rows(zero + self._of_features(node_U, view), None, row_U)
+            return _Rows(self._with_features(zero, node_U, view), None, row_U)
         row_XD, updated_X, node_X = state.memory.take(node_U), state.updated.take(node_U), node_U
         if consumed is not None and len(consumed.node_W):
             place_U = torch.searchsorted(consumed.node_W, node_U).clamp_(max=len(consumed.node_W) - 1)
@@ -259,13 +263,13 @@ class TGN(EventModel):
             row_XD = torch.cat([row_XD, consumed.memory_WD])
             updated_X = torch.cat([updated_X, consumed.updated_W])
             node_X = torch.cat([node_U, consumed.node_W])
-        return _Rows(row_XD + self._of_features(node_X, view), updated_X, row_U)
+        return _Rows(self._with_features(row_XD, node_X, view), updated_X, row_U)
 
-    def _of_features(self, node_X: Tensor, view: EventView) -> Tensor | float:
+    def _with_features(self, row_XD: Tensor, node_X: Tensor, view: EventView) -> Tensor:
         if view.node_feature is None:
-            return 0.0
-        feature_XV = view.node_feature.index_select(0, node_X).to(self.time.frequency_M.dtype)
-        return feature_XV if self.features is None else cast("Tensor", self.features(feature_XV))
+            return row_XD
+        feature_XV = view.node_feature.index_select(0, node_X).to(row_XD.dtype)
+        return row_XD + (feature_XV if self.features is None else self.features(feature_XV))
 
     def _after(self, state: State, consumed: Consumed | None, batch: EventBatch, view: EventView) -> State:
         if self.memory is None or consumed is None:

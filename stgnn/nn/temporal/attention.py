@@ -3,9 +3,9 @@ r"""One layer of attention over the earlier events of a place.
     q_i = [h_i, phi(0)],    c_n = [h_n, e_n, phi(t - t_n)],    a_i = MultiHead(q_i; keys and values c_n)
     h_i' = merge(a_i, h_i)
 
-Rossi et al., "Temporal graph networks for deep learning on dynamic graphs", 2020, eq. 9-12; a place without earlier
-events has a_i = 0. The heads are those of `torch.nn.MultiheadAttention` (with kdim and vdim) to the last digits,
-computed with the projections absorbed (see `meetings`).
+Rossi et al., "Temporal graph networks for deep learning on dynamic graphs", 2020, section 3.1; a place without
+earlier events has a_i = 0. The heads are those of `torch.nn.MultiheadAttention` (with kdim and vdim) to the last
+digits, computed with the projections absorbed (see `meetings`).
 
 Axes: R places, S rows of the layer below that they are, K earlier events of each, H heads of width W, A = H * W
 channels of the query, D channels and U rows of the layer below, M time channels, X channels of a meeting, C

@@ -21,9 +21,8 @@ class LinkDecoder(Merge):
 
     def forward(self, source_BC: Tensor, candidate_BQC: Tensor) -> Tensor:
         """Logits `[B, Q]`."""
-        return self.of_hidden(self.of_first(source_BC).unsqueeze(1) + self.of_second(candidate_BQC)).squeeze(
-            2
-        )
+        hidden_BQC = self.of_first(source_BC).unsqueeze(1) + self.of_second(candidate_BQC)
+        return self.of_hidden(hidden_BQC).squeeze(2)
 
 
 class NodeDecoder(nn.Module):

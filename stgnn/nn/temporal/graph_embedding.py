@@ -1,6 +1,6 @@
 """Layers over the earlier events of places, by attention or by sums, from the memory up.
 
-Rossi et al., "Temporal graph networks for deep learning on dynamic graphs", 2020, section 3.1.2.
+Rossi et al., "Temporal graph networks for deep learning on dynamic graphs", 2020, section 3.1.
 
 Axes: P places, U graph nodes of their neighbourhood, X rows of D channels that hold them, R places and K neighbours
 of a layer, C embedding channels.

@@ -2,7 +2,7 @@ r"""One layer of sums over the earlier events of a place.
 
     a_i = relu(sum_n (W_1 c_n + b_1)),    c_n = [h_n, e_n, phi(t - t_n)],    h_i' = W_2 [a_i, h_i, phi(0)] + b_2
 
-Rossi et al., "Temporal graph networks for deep learning on dynamic graphs", 2020, eq. 13-14. Only events that are
+Rossi et al., "Temporal graph networks for deep learning on dynamic graphs", 2020, section 3.1. Only events that are
 there are added up (their code adds W_1 0 + b_1 and a time for each that is missing).
 
 Axes: R places, K earlier events of each, U rows of D channels below, M time channels, X channels of a meeting, C

@@ -1,5 +1,4 @@
-r"""What is known of the earlier events of a place, c_n = [h_n, e_n, phi(t - t_n)], held in parts that are never
-joined.
+r"""What is known of the earlier events of a place, c_n = [h_n, e_n, phi(t - t_n)], in parts that are never joined.
 
 The products that an embedding takes of c need no projection of every c_n: with one query for a place,
 
@@ -49,8 +48,8 @@ def attend(query_RHX: Tensor, met: Meetings, share: float) -> tuple[Tensor, Tens
 class _Attend(torch.autograd.Function):
     """Softmax over the products of queries with events, and the events' sums with these weights.
 
-    Composed of torch's operations it takes a third longer a training step: each part then gets two gradients, one
-    from the products and one from the sums, which here come from one matrix product.
+    Composed of torch's operations, each part gets two gradients, one from the products and one from the sums; here
+    one matrix product makes both.
     """
 
     @staticmethod

@@ -2,7 +2,7 @@ r"""The perceptron that joins two vectors of a graph node, or of two graph nodes
 
     y = W_2 relu(W_1 [a, b] + c_1) + c_2
 
-Rossi et al., "Temporal graph networks for deep learning on dynamic graphs", 2020, section 3.1.2 and their code.
+Rossi et al., "Temporal graph networks for deep learning on dynamic graphs", 2020, section 3.1 and their code.
 
 Axes: A and B channels of the two, O output channels, ``...`` any leading axes, which may be broadcast.
 """

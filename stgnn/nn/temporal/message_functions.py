@@ -2,9 +2,9 @@ r"""The message function: what a raw message tells the memory updater.
 
     m = raw        or        m = W_2 relu(W_1 raw + b_1) + b_2
 
-Rossi et al., "Temporal graph networks for deep learning on dynamic graphs", 2020, eq. 1: one function for both ends
-of an event, since the stream is taken as undirected. It follows the aggregator, as in their code, which for a mean
-makes a difference.
+Rossi et al., "Temporal graph networks for deep learning on dynamic graphs", 2020, section 3.1: one function for
+both ends of an event, since the stream is taken as undirected. It follows the aggregator, as in their code, which
+for a mean makes a difference.
 
 Axes: U graph nodes with a message, I raw message channels, O message channels.
 """

@@ -2,7 +2,7 @@ r"""Raw messages: what an event leaves for each of its ends, kept until the memo
 
     raw_i = [s_i(t-), s_j(t-), e, phi(t - tau_i)]        and the same for j with i and j exchanged
 
-Rossi et al., "Temporal graph networks for deep learning on dynamic graphs", 2020, eq. 1-2 and appendix A.2. A graph
+Rossi et al., "Temporal graph networks for deep learning on dynamic graphs", 2020, sections 3.1 and 3.2. A graph
 node has the messages of one batch at most, aggregated as they arrive: the `last` one is that of the greatest event
 index, the `mean` is kept as a sum and a count. Whatever has an index is kept as an index and looked up when the
 message is read, so that gradients reach what made it (the encoding of time, an embedded partner).

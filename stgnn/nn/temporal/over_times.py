@@ -8,8 +8,8 @@ once a place; the rest follows from
 so that scores at all times are one matrix product. Matrices that follow each other with nothing between are
 multiplied beforehand. The numbers are those of `attention.AttentionLayer` up to rounding.
 
-Axes: G places, T times, K earlier events of a place, H heads of width W, D memory, F feature and M time channels, X
-= D + F + M, Y = 2 M, C channels of the layer.
+Axes: G places, T times, K earlier events of a place, H heads of width W, D memory, F feature and M time channels,
+X = D + F + M, Y = 2 M, C channels of the layer.
 """
 
 import math

@@ -23,9 +23,7 @@ class Rows:
 
     def __init__(self, table: Tensor) -> None:
         self._table: Tensor | None = table.detach()
-        self._newer: tuple[Rows, Tensor, Tensor] | None = (
-            None  # and where this one differs, with its own rows
-        )
+        self._newer: tuple[Rows, Tensor, Tensor] | None = None  # and its rows that differ
 
     def __len__(self) -> int:
         return len(self._own())

@@ -2,9 +2,9 @@ r"""The encoding of a span of time by cosines of learned frequencies.
 
     phi(d)_m = cos(w_m d + b_m),      w_m = 10^(-9 (m - 1) / (M - 1)) and b = 0 at first
 
-Xu, Ruan, Korpeoglu, Kumar, Achan, "Inductive representation learning on temporal graphs", ICLR 2020, eq. 5; the start
-from one turn in six seconds to one in two centuries is that of Rossi et al., "Temporal graph networks for deep
-learning on dynamic graphs", 2020.
+Xu, Ruan, Korpeoglu, Kumar, Achan, "Inductive representation learning on temporal graphs", ICLR 2020, section 3.1;
+the start from one turn in six seconds to one in two centuries is that of Rossi et al., "Temporal graph networks for
+deep learning on dynamic graphs", 2020.
 
 Axes: M time channels, ``...`` any leading axes.
 """

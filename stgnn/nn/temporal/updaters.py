@@ -2,8 +2,8 @@ r"""The memory updater: a graph node's memory after the message of its latest ev
 
     s' = GRU(m, s)        or        s' = tanh(W m + b + U s + d)
 
-Rossi et al., "Temporal graph networks for deep learning on dynamic graphs", 2020, eq. 3; the second form is that of
-JODIE (Kumar, Zhang, Leskovec, KDD 2019) and DyRep (Trivedi et al., ICLR 2019) in their terms.
+Rossi et al., "Temporal graph networks for deep learning on dynamic graphs", 2020, section 3.1; the second form is
+that of JODIE (Kumar, Zhang, Leskovec, KDD 2019) and DyRep (Trivedi et al., ICLR 2019) in their terms.
 
 Axes: U graph nodes with a message, I message channels, D memory channels.
 """

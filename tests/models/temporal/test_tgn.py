@@ -42,7 +42,7 @@ def gradients(model, logit_BQ):
     ],
 )  # fmt: skip
 def test_gradients_reach_the_memory_s_parts_from_the_second_batch_on(settings, reached):
-    stream = random_stream()
+    stream = random_stream(120)
     model = small_tgn(stream, **settings)
     logits, _ = run(model, stream, 20)
     assert not {name for name in gradients(model, logits[0]) if name.startswith(("memory", "partner"))}
@@ -58,19 +58,18 @@ def test_a_state_survives_as_tensors_copies_and_pickles(settings):
     logits, states = run(model, stream, 20)
     batch, view = [*stream.batches(20)][2], stream.view()
     candidate_BQ = candidates_of(batch, stream.num_nodes)
-    for same in (
-        states[2],
-        type(states[2]).from_tensors(states[2].tensors()),
-        pickle.loads(pickle.dumps(states[2])),
-        copy.deepcopy(states[2]).detach(),
+    for state, same in (
+        (states[2], pickle.loads(pickle.dumps(model))),
+        (type(states[2]).from_tensors(states[2].tensors()), model),
+        (pickle.loads(pickle.dumps(states[2])), copy.deepcopy(model)),
+        (copy.deepcopy(states[2]).detach(), model),
     ):
-        for other in (model, copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
-            assert torch.equal(other.step(same, batch, candidate_BQ, view)[0], logits[2])
+        assert torch.equal(same.step(state, batch, candidate_BQ, view)[0], logits[2])
 
 
 @every_kind
 def test_states_hold_no_gradients_and_do_not_grow(settings):
-    stream = random_stream()
+    stream = random_stream(80)
     _, states = run(small_tgn(stream, **settings), stream, 20)
     sizes = {
         tuple((name, tensor.shape) for name, tensor in state.tensors().items() if name != "waiting_W")
@@ -171,11 +170,11 @@ def test_settings_that_cannot_be_are_refused_in_one_line(settings, message):
 @every_kind
 def test_ranking_gives_the_logits_of_a_step_in_blocks_of_any_size(settings, visibility, monkeypatch):
     """A batch has equal times, and candidates that meet someone in it."""
-    stream = random_stream()
+    stream = random_stream(100)
     model, view = small_tgn(stream, **settings).eval(), stream.view(visibility)
     _, states = run(model, stream, 20, visibility)
-    batch, state, everybody = [*stream.batches(20)][6], states[6], torch.arange(stream.num_nodes)
+    batch, state, everybody = [*stream.batches(20)][4], states[4], torch.arange(stream.num_nodes)
     expected, _ = model.step(state, batch, everybody.expand(20, -1), view)
-    for at_once in (8192, 45, 7):
+    for at_once in (8192, 45):
         monkeypatch.setattr(ranking, "AT_ONCE", at_once)
         torch.testing.assert_close(model.rank(state, batch, everybody, view), expected.detach())
