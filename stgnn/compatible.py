@@ -55,12 +55,16 @@ def check_event_run(run: Mapping[str, Any], path: Path) -> None:
         raise InputError(path, "workers: an event stream is gone through in order, by one worker", "use [1]")
     if run["regime"] != USUAL_REGIME:
         raise InputError(path, f"regimes: '{run['regime']}' is for signals", f"use {USUAL_REGIME}")
-    for key, only in {"shuffle": False, "batch_scope": "worker", "learning_rate_scaling": "none"}.items():
+    fixed = {"shuffle": False, "batch_scope": "worker", "learning_rate_scaling": "none", "warmup_epochs": 0}
+    for key, only in fixed.items():
         if training[key] != only:
             problem = f"training.{key}: an event stream is gone through in order, by one worker"
             raise InputError(path, problem, f"remove it ({str(only).lower()})")
     if training["precision"] == "bfloat16":
         raise InputError(path, "training.precision: bfloat16 is for signals", "use float32 or float64")
+    if training["save_predictions"] and "test" not in training["evaluate"]:
+        problem = "training.save_predictions: predictions are those of the test events, which are not scored"
+        raise InputError(path, problem, "add test to training.evaluate")
     if "train" in training["evaluate"]:
         raise InputError(
             path, "training.evaluate: no negatives are stored for the training events", "remove train"

@@ -31,9 +31,14 @@ def event_sections(
     _refuse_batch_size([layer for layer in layers if layer is not model], path)
     training = _training(settings["batching"], defaults, layers)
     if task["predict"] == LINKS:
+        if any("encoder" in layer.get("task", {}) for layer in layers):
+            problem = "task.encoder: is of node classification, but the task is to predict links"
+            raise InputError(path, problem, "remove it, or set predict: nodes")
         del task["encoder"]
         return {"task": task, "training": training}, None
     _refuse_batch_size([task["encoder"]], path)
+    if "run" in task["encoder"]:
+        raise InputError(path, "task.encoder.run: follows from its other settings", "remove it")
     encoder = {**defaults["events"]["task"]["encoder"], **task.pop("encoder")}
     own = [model, {"training": encoder["training"]}]
     run = {

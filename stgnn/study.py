@@ -187,7 +187,7 @@ def _with_splits(table: Settings) -> Settings:
 
 def _check_uses(study: Study, path: Path) -> None:
     """Raise `InputError` where a table, reference or baseline asks for what no run will have."""
-    for run in study.runs:
+    for run in study.all_runs:
         check_compatible(run.settings, study.datasets[run.settings["dataset"]], path)
     for kind in ("tables", "figures"):
         names = [each["name"] for each in getattr(study, kind)]

@@ -19,6 +19,7 @@ STUDY: dict[str, Any] = {
     "seeds": [0],
     "tables": [{"name": "links", "columns": [{"metric": "ap"}, {"metric": "mrr", "nodes": "new"}]}],
 }
+NODES = {"predict": "nodes"}
 Load = Callable[..., Study]
 
 
@@ -99,6 +100,28 @@ def test_a_node_classification_brings_the_run_that_trains_its_encoder(load: Load
         (
             {"figures": [{"name": "a", "kind": "horizon"}]},
             "no run of this study forecasts a horizon; use curves",
+        ),
+        (
+            {"training": {"warmup_epochs": 2}},
+            "training.warmup_epochs: an event stream is gone through in order",
+        ),
+        (
+            {"training": {"save_predictions": True, "evaluate": ["validation"]}},
+            "training.save_predictions: predictions are those of the test events, which are not scored",
+        ),
+        ({"task": {"encoder": {"training": {"epochs": 3}}}}, "task.encoder: is of node classification"),
+        (
+            {"task": NODES | {"encoder": {"training": {"batch_size": 3}}}},
+            "training.batch_size: the batch of an event",
+        ),
+        ({"task": NODES | {"encoder": {"training": {"evaluate": ["train"]}}}}, "no negatives are stored"),
+        (
+            {"task": NODES | {"encoder": {"training": {"loss": "masked-mae"}}}},
+            "training.loss: 'masked-mae', but",
+        ),
+        (
+            {"task": NODES | {"encoder": {"run": "a/b/c"}}},
+            "task.encoder.run: follows from its other settings",
         ),
         ({"workers": [2]}, "workers: an event stream is gone through in order, by one worker"),
         ({"regimes": ["incremental"]}, "regimes: 'incremental' is for signals"),

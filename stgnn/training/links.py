@@ -41,6 +41,10 @@ class LinkPrediction(StreamTask):
         super().__init__(setup, setup.model)
         self.events = setup.model
         self._stream = setup.stream(TRAIN)
+        if setup.training.save_predictions and "test" not in setup.training.evaluate:
+            raise InputError(
+                "training.save_predictions", "the test split is not scored", "add test to evaluate"
+            )
         if not len(self._stream):
             raise InputError(
                 str(setup.store.path), "no training events", "give training a larger share of time"
@@ -161,10 +165,7 @@ class LinkPrediction(StreamTask):
 
     def write_predictions(self, folder: Path) -> None:
         """Write the test events' scores and ranks."""
-        if self._test_scores is None or "test" not in self.training.evaluate:
-            raise InputError(
-                "training.save_predictions", "the test split is not scored", "add test to evaluate"
-            )
+        assert self._test_scores is not None, "evaluate comes first"
         write_link_predictions(folder / "predictions.zarr", self.setup.store, self._test_scores)
 
     @property

@@ -98,8 +98,9 @@ class NodeClassification(StreamTask):
         return loss, torch.stack([loss.detach().double() * count, count, count])
 
     def validates(self) -> bool:
-        """Whether there are validation events."""
-        return len(self._events[VALIDATION]) > 0
+        """Whether the validation events have labels of both kinds: else there is no AUC, and the last weights count."""
+        label = self._labels(VALIDATION)
+        return bool(label.any() and not label.all())
 
     def validate(self) -> float:
         """ROC-AUC of the validation events; NaN where their labels are all alike."""

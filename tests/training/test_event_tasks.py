@@ -15,6 +15,7 @@ import torch
 import xarray as xr
 
 from stgnn.cli import main
+from stgnn.distributed.world import World
 from stgnn.errors import InputError
 from stgnn.learnable import community
 from stgnn.raw.events import EventBlock
@@ -22,6 +23,7 @@ from stgnn.report.collect import collect, read_frame
 from stgnn.store.event_store import open_event_store
 from stgnn.store.write_events import write_events
 from stgnn.training.engine import train_run
+from stgnn.training.nodes import NodeClassification, prepare
 from tests.training.conftest import RUN
 from tests.training.test_engine import _train_until_step, final_weights, without_clocks
 from tests.training.test_learnable_streams import SMALL_TGN
@@ -181,6 +183,15 @@ def test_a_decoder_is_trained_anew_when_its_encoder_was(store: Path, links: Path
     after, fresh = scores(folder), folder.with_name("fresh")
     train_run(node_settings(links), store, fresh)
     assert after | {"run": ""} == scores(fresh) | {"run": ""} != before | {"run": ""}
+
+
+def test_without_both_labels_in_validation_the_last_weights_count(store: Path, links: Path) -> None:
+    settings, folder = node_settings(links), links.with_name("unvalidated")
+    setup = prepare(settings, store, folder, World(device=torch.device("cpu"))).setup
+    label = np.where(setup.store.role == 1, 0, setup.store.label)
+    task = NodeClassification(replace(setup, store=replace(setup.store, label=label)), "")
+    assert not task.validates() and np.isnan(task.validate())
+    assert task.evaluate(["validation"]) == {"validation": {"label_auc": None, "label_ap": None}}
 
 
 def test_an_encoder_that_is_not_there_is_asked_for(store: Path, links: Path, tmp_path: Path) -> None:

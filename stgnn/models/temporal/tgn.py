@@ -105,6 +105,8 @@ class TGN(EventModel):
             updater=updater, message=message, aggregator=aggregator, partner=partner, consume=consume,
             embedding=embedding, sampling=sampling, hop_time=hop_time,
         )  # fmt: skip
+        if not 0 <= dropout < 1:
+            raise InputError("dropout", f"is {dropout}", "give a share from 0 to below 1")
         _require_agreement(updater, aggregator, partner, consume, embedding)
         if not 0 <= dropout < 1:
             raise InputError("dropout", f"is {dropout}", "give a share in [0, 1)")
