@@ -203,6 +203,8 @@ def _explain(error: ValidationError) -> tuple[str, str, str]:
             )
         case "maxItems":
             return key, f"has {len(found)} entries, expected at most {rule}", ""
+        case "contains":
+            return key, f"lacks {_shown(rule['const'])}", "add it"
         case "uniqueItems":
             twice = next(item for number, item in enumerate(found) if item in found[:number])
             return key, f"{_shown(twice)} is listed twice", "list it once"

@@ -522,7 +522,9 @@ def test_the_schemas_know_what_the_engine_knows() -> None:
     assert set(training["optimiser"]["enum"]) == set(OPTIMISERS)
     assert set(training["learning_rate_scaling"]["enum"]) == set(SCALINGS)
     batching = yaml.safe_load((SCHEMAS / "pipeline.schema.json").read_text())["$defs"]["batching"]
-    assert set(batching["else"]["enum"]) == {*PLACEMENTS, "partitioned-index", "dask-ddp"}
+    assert set(batching["else"]["enum"]) == {
+        *PLACEMENTS, "partitioned-index", "dask-ddp", "strict-time-b200", "previous-batches-b200"
+    }  # fmt: skip
 
 
 def test_the_schemas_know_every_reader_and_figure() -> None:

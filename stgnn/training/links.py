@@ -27,6 +27,7 @@ from stgnn.training.stream_setup import StreamSetup, each, prepare_stream
 from stgnn.training.stream_task import StreamTask
 
 EVERY = "every"  # among `negatives:`, the rank among all destinations
+MOST_RANKED = 100_000  # destinations: scores and masks of a batch of 200 events are then half a gigabyte
 
 
 def prepare(settings: Mapping[str, Any], store: Path, folder: Path, world: World) -> "LinkPrediction":
@@ -45,6 +46,7 @@ class LinkPrediction(StreamTask):
             raise InputError(
                 "training.save_predictions", "the test split is not scored", "add test to evaluate"
             )
+        self._require_rankable()
         if not len(self._stream):
             raise InputError(
                 str(setup.store.path), "no training events", "give training a larger share of time"
@@ -158,6 +160,12 @@ class LinkPrediction(StreamTask):
     def _by_kind(self, logit_BQ: Tensor, negatives: tuple[str, ...]) -> dict[str, Tensor]:
         kinds = [kind for kind in negatives if kind != EVERY]
         return dict(zip(kinds, logit_BQ[:, 1:].chunk(len(kinds), dim=1), strict=True))
+
+    def _require_rankable(self) -> None:
+        found, negatives = len(self.setup.store.destination), self.settings["task"]["negatives"]
+        if EVERY in negatives and found > MOST_RANKED:
+            problem = f"every: ranks among {found:,} destinations, more than {MOST_RANKED:,}, do not fit into memory"
+            raise InputError("task.negatives", problem, "leave it out")
 
     def _rank(self, state: State, batch: EventBatch) -> Tensor:
         score_BD = self.events.rank(state, batch, self._destination_D, self.setup.view)

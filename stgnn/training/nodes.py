@@ -62,7 +62,10 @@ def prepare(settings: Mapping[str, Any], store: Path, folder: Path, world: World
 
 
 class NodeClassification(StreamTask):
-    """A decoder on embeddings that are computed once, and mapped: memory does not grow with the stream."""
+    """A decoder on embeddings that are computed once and mapped from a file in TMPDIR: C numbers an event.
+
+    What stays in memory is 8 bytes an event, which split it has, and the logits of what is scored.
+    """
 
     def __init__(self, setup: StreamSetup, encoder: str) -> None:
         decoder = NodeDecoder(setup.model.num_channels, DROPOUT).to(setup.device, setup.training.dtype)
