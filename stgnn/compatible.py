@@ -23,6 +23,7 @@ def check_compatible(run: Mapping[str, Any], dataset: Dataset, path: Path) -> No
         return
     require_whole(run["task"]["split"], path, "task.split")
     _check_dataset(run, dataset, path)
+    _check_scaling(run, path)
     _check_validation(run, path)
     _check_workers(run, path)
     if run["regime"] != USUAL_REGIME:
@@ -50,7 +51,12 @@ def _check_kind(run: Mapping[str, Any], dataset: Dataset, path: Path) -> None:
 
 def check_event_run(run: Mapping[str, Any], path: Path) -> None:
     """Raise `InputError` where a run on an event stream asks for what there is not."""
-    training = run["training"]
+    training, protocol = run["training"], stream_protocol(run["batching"])
+    if protocol is None or training["batch_size"] != protocol.batch_size:
+        problem = f"training.batch_size: {training['batch_size']}, but batching: '{run['batching']}'"
+        raise InputError(path, problem, "make them agree")
+    if LOSSES.get(training["loss"]) is not True:
+        raise InputError(path, f"training.loss: '{training['loss']}' is for signals", "use bce")
     if run["workers"] > 1 or run["launcher"] != "none":
         raise InputError(path, "workers: an event stream is gone through in order, by one worker", "use [1]")
     if run["regime"] != USUAL_REGIME:
@@ -98,6 +104,22 @@ def _check_dataset(run: Mapping[str, Any], dataset: Dataset, path: Path) -> None
 def _sees_target(task: Mapping[str, Any]) -> bool:
     inputs, target = task["inputs"], task["target"]
     return inputs is None or (target is not None and set(target) <= set(inputs))
+
+
+def _check_scaling(run: Mapping[str, Any], path: Path) -> None:
+    """Raise `InputError` where a setting speaks of statistics that are not taken, or that no worker could take."""
+    task = run["task"]
+    if task["scaling"] == "none" and task["units"] == "scaled":
+        problem = "task.units: 'scaled' are those of task.scaling, which is none"
+        raise InputError(path, problem, "use raw, or scaling: feature or node")
+    if task["scaling"] == "none" and task["nulls"] == "exclude":
+        problem = (
+            "task.nulls: 'exclude' says what statistics leave out, but task.scaling is none and takes none"
+        )
+        raise InputError(path, problem, "remove it, or use scaling: feature or node")
+    if task["scaling"] == "node" and run["batching"] == "partitioned-index":
+        problem = "task.scaling: 'node' reads all training entries, but with 'partitioned-index' a worker has its part"
+        raise InputError(path, problem, "use scaling: feature, or batching: distributed-index")
 
 
 def _check_validation(run: Mapping[str, Any], path: Path) -> None:

@@ -33,12 +33,6 @@ class TaskShape:
 
     def __post_init__(self) -> None:
         require_positive(**vars(self))
-        if self.num_outputs > self.num_inputs:
-            raise InputError(
-                "task",
-                f"{self.num_outputs} features to forecast but only {self.num_inputs} input channels",
-                "the input channels are the features followed by the calendar channels",
-            )
 
 
 @dataclass(frozen=True)
@@ -87,6 +81,9 @@ class Forecaster(nn.Module):
             raise InputError(
                 "graph", f"has {graph.num_nodes} graph nodes but the signal has {shape.num_nodes}"
             )
+        if self.needs_past_target and shape.num_outputs > shape.num_inputs:
+            problem = f"{shape.num_outputs} features to forecast but only {shape.num_inputs} input channels"
+            raise InputError("task", problem, "let the model see the past of all that it forecasts")
         self.shape, self.graph = shape, graph
 
     def forward(self, x_BTNC: Tensor, known: Known = NOTHING) -> Tensor:

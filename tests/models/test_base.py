@@ -5,6 +5,7 @@ import torch
 
 from stgnn.errors import InputError
 from stgnn.models.base import TaskShape, split_horizon
+from stgnn.models.baselines import LastValue
 from stgnn.models.linear import Linear
 
 
@@ -13,9 +14,11 @@ def test_a_task_needs_at_least_one_of_everything():
         TaskShape(input_len=3, horizon=0, num_nodes=5, num_inputs=2, num_outputs=1)
 
 
-def test_the_input_channels_contain_the_features():
+def test_only_who_needs_the_past_of_the_target_must_see_as_many_features(graph):
+    shape = TaskShape(input_len=3, horizon=3, num_nodes=5, num_inputs=1, num_outputs=2)
+    assert Linear(shape, graph)(torch.zeros(2, 3, 5, 1)).shape == (2, 3, 5, 2)
     with pytest.raises(InputError, match="2 features to forecast but only 1 input channels"):
-        TaskShape(input_len=3, horizon=3, num_nodes=5, num_inputs=1, num_outputs=2)
+        LastValue(shape, graph)
 
 
 def test_a_graph_of_another_size_is_refused(shape, graph):

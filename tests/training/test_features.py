@@ -52,6 +52,12 @@ def test_a_model_sees_its_inputs_alone_those_it_forecasts_first(store: SignalSto
     torch.testing.assert_close(setup.scaler.unscale(seen), batch.x_BLNF[..., 2:], rtol=1e-5, atol=1e-3)
 
 
+def test_more_may_be_forecast_than_is_seen(store: SignalStore, tmp_path: Path) -> None:
+    seen, unseen, _ = store.feature
+    scores = scores_of(store, tmp_path, LINEAR, inputs=[seen], target=[seen, unseen])
+    assert scores["splits"]["test"]["count"] == len(split_windows(ENTRIES, 4, 3).test) * 3 * 3 * 2
+
+
 def test_errors_are_those_of_the_target_alone(store: SignalStore, tmp_path: Path) -> None:
     names = store.feature
     scores = scores_of(store, tmp_path, MEAN, inputs=[names[0]], target=[names[1]], save_predictions=True)
