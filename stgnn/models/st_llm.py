@@ -4,6 +4,7 @@ Axes: B batch, T past entries, H future entries (horizon), N graph nodes, C inpu
 D channels of each embedding, K the two calendar columns (time of day, day of week).
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from stgnn.models.base import (
 from stgnn.models.calendar import require_calendar, step_of_day
 
 DAYS = 7
+HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")  # gpt2, openai-community/gpt2
 REMEDY = (
     "give a folder with GPT-2's config.json and model.safetensors, or gpt2 where the hub can be reached "
     "(`hf download gpt2 --local-dir FOLDER` there fills a folder)"
@@ -43,8 +45,8 @@ class STLLMForecaster(Forecaster):
 
     Args:
         gpt2: a folder with a GPT-2 checkpoint (config.json and model.safetensors), or its name on the Hugging Face
-            hub, from where it is downloaded once. The run's settings hold this text alone: put other weights into
-            another folder.
+            hub, from where it is downloaded once. What begins with a dot, `/` or `~` or has two slashes is no such name
+            and must be a folder. The run's settings hold this text alone: put other weights into another folder.
         gpt_layers: layers of GPT-2 that are used (paper: 6 of 12).
         trained_layers: how many of these, the last ones, train their attention (paper: 1).
         channels: D, width of each of the three embeddings (the authors' code: 256).
@@ -108,6 +110,8 @@ def _embeddings(count: int, channels: int) -> nn.Parameter:
 
 def _load(where: str, dropout: float) -> Any:
     """GPT-2 in float32 from a folder or the hub; every weight must come from there."""
+    if not Path(where).is_dir() and not HUB_NAME.fullmatch(where):
+        raise InputError(f"gpt2: {where}", f"no such folder in {Path.cwd()}", REMEDY)
     try:
         from transformers import GPT2Model
         from transformers.utils import logging

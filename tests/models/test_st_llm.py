@@ -101,6 +101,12 @@ def test_a_name_is_looked_for_on_this_machine_before_the_hub(graph, tiny_gpt2, m
     assert asked == [("someone/gpt2", True), ("someone/gpt2", False)]
 
 
+@pytest.mark.parametrize("where", ["./config/gpt2-tony", "a/b/c", "/no/where", "~/gpt2", "../gpt2", "gpt2/"])
+def test_a_folder_that_is_not_there_is_not_looked_for_on_the_hub(graph, where):
+    with pytest.raises(InputError, match=r"gpt2: .*no such folder in"):
+        build(graph, where)
+
+
 def test_a_checkpoint_of_another_model_is_refused_and_not_drawn_at_random(graph, tiny_gpt2, tmp_path):
     folder = tmp_path / "deeper"
     shutil.copytree(tiny_gpt2, folder)
