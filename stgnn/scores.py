@@ -24,11 +24,16 @@ SCORES_OF: Mapping[str, tuple[str, ...]] = {
     NODES: LABEL_SCORES,
 }
 
-HEADLINE: Mapping[str, str] = {
-    ENTRIES: "mae",
-    LINKS: "ap",
-    NODES: "label_auc",
-}  # the one score that models are ranked by
+# What runs record beside scores, where not all kinds of them do.
+RECORDED_BY: Mapping[str, tuple[str, ...]] = {
+    "t_mae": (ENTRIES,), "v_mae": (ENTRIES,), "windows_per_second": (ENTRIES,),
+    "signal_mb": (ENTRIES,), "windows_mb": (ENTRIES,),
+    "v_ap": (LINKS,), FALLBACK: (LINKS,), "v_auc": (NODES,),
+    "t_loss": (LINKS, NODES), "events_per_second": (LINKS, NODES),
+}  # fmt: skip
+
+# The one score that models are ranked by.
+HEADLINE: Mapping[str, str] = {ENTRIES: "mae", LINKS: "ap", NODES: "label_auc"}
 
 
 def in_full(measured: Mapping[str, Any]) -> dict[str, Any]:

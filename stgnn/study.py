@@ -11,14 +11,14 @@ from typing import Any
 
 from stgnn.catalog import Dataset, load_catalog
 from stgnn.classes import classes_of, settings_schema
-from stgnn.compatible import check_compatible
+from stgnn.compatible import check_compatible, check_event_run
 from stgnn.errors import InputError
 from stgnn.event_runs import Settings
 from stgnn.runs import LISTS, Run, matches, resolve
-from stgnn.scores import ENTRY_SCORES, RANKINGS, SCORES, SCORES_OF, in_full
+from stgnn.scores import ENTRY_SCORES, RANKINGS, RECORDED_BY, SCORES, SCORES_OF, in_full
 from stgnn.settings import canonical, check, read_yaml, require_known, with_defaults
 from stgnn.site import COMMAND_LINE, PROFILES, as_meant, site_file
-from stgnn.tasks import ENTRIES, predicted
+from stgnn.tasks import ENTRIES, PREDICTED, predicted
 
 PIPELINES = Path("pipelines")
 CONFIG = Path("config/config.yaml")
@@ -115,6 +115,8 @@ def check_run(settings: Any, where: str | Path) -> dict[str, Any]:
     """Return the settings of one resolved run, checked and canonical (1.0 is 1)."""
     check(settings, "run.schema.json", where)
     run: dict[str, Any] = canonical(settings)
+    if predicted(run) != ENTRIES:
+        check_event_run(run, Path(where))
     return run
 
 
@@ -258,6 +260,9 @@ def _check_measured(measured: Settings, runs: Sequence[Run], path: Path, key: st
         if measured.get(word) is not None and word not in own:
             raise InputError(path, f"{key}.{word}: the metric '{metric}' has none", "remove it")
     if metric not in SCORES:
+        recording = RECORDED_BY.get(metric, tuple(PREDICTED))
+        if not any(predicted(run.settings) in recording for run in runs):
+            raise InputError(path, f"{key}.metric: no run of this study records '{metric}'", "remove it")
         return
     scored = [run for run in runs if metric in SCORES_OF[predicted(run.settings)]]
     if not scored:

@@ -49,6 +49,21 @@ def test_the_protocol_is_an_axis_and_sets_the_batch(load: Load) -> None:
         }
 
 
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"training": {"batch_size": 5}}, "training.batch_size: 5, but batching: 'strict-time-b200'"),
+        ({"training": {"loss": "masked-mse"}}, "training.loss: 'masked-mse' is for signals; use bce"),
+        ({"workers": 2}, "workers: an event stream is gone through in order, by one worker"),
+    ],
+)
+def test_a_run_by_hand_is_checked_too(load: Load, changes: dict[str, Any], said: str) -> None:
+    run = load().runs[0].settings
+    changed = {key: run[key] | value if isinstance(value, dict) else value for key, value in changes.items()}
+    with pytest.raises(InputError, match=said):
+        check_run({**run, **changed}, "run.yaml")
+
+
 def test_columns_mean_the_test_part_all_nodes_and_random_negatives_unless_told(load: Load) -> None:
     (table,) = load().tables
     ap, mrr = table["columns"]

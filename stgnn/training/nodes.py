@@ -48,6 +48,8 @@ def prepare(settings: Mapping[str, Any], store: Path, folder: Path, world: World
         InputError: the encoder is not trained yet, the stream has no labels or the model no embeddings.
     """
     setup = prepare_stream(settings, store, world)
+    if setup.store.label is not None and not np.isin(setup.store.label, (0, 1)).all():
+        raise InputError(store, "has labels other than 0 and 1", "node classification is of two classes")
     if setup.store.label is None:
         raise InputError(
             store, "its events have no labels", "choose a stream that has, such as jodie-wikipedia"

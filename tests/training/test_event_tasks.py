@@ -194,6 +194,17 @@ def test_without_both_labels_in_validation_the_last_weights_count(store: Path, l
     assert task.evaluate(["validation"]) == {"validation": {"label_auc": None, "label_ap": None}}
 
 
+def test_labels_of_more_classes_are_refused(links: Path, tmp_path: Path) -> None:
+    stream = community(300, seed=3)
+
+    def blocks() -> Any:
+        yield EventBlock(stream.src, stream.dst, stream.t, (stream.dst % 3).astype(np.int8), stream.feature)
+
+    write_events(replace(stream.events(), blocks=blocks, has_label=True), tmp_path / "stream.zarr")
+    with pytest.raises(InputError, match="has labels other than 0 and 1"):
+        train_run(node_settings(links), tmp_path / "stream.zarr", links.with_name("classes"))
+
+
 def test_an_encoder_that_is_not_there_is_asked_for(store: Path, links: Path, tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "stream" / "tgn" / "nodes"
     with pytest.raises(
