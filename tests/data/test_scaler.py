@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stgnn.data.node_scaler import fit_node_scaler
 from stgnn.data.scaler import Scaler, fit_scaler, multiplicity
 from stgnn.data.windows import split_windows
 from stgnn.errors import InputError
@@ -74,6 +75,24 @@ def test_a_feature_without_values_is_an_error(make_store: Callable[..., SignalSt
     store = make_store(np.zeros((500, 2, 1), np.float32), null_value=0.0)
     with pytest.raises(InputError, match="no values"):
         fit_scaler(store, split_windows(500, 4, 4).train, 4, "exclude")
+
+
+@pytest.mark.parametrize("null_value", [None, -1.0, float("nan")])
+def test_every_graph_node_has_its_own_statistics_over_all_blocks(
+    make_store: Callable[..., SignalStore], null_value: float | None
+) -> None:
+    values = np.random.default_rng(0).normal(60, 10, (1000, 3, 2)).astype(np.float32) * [[[1], [5], [0]]]
+    if null_value is not None:
+        values[np.random.default_rng(1).random(values.shape) < 0.1] = null_value
+    store, entries = make_store(values, null_value=null_value), range(30, 901)
+    blocks = [range(first, min(first + store.block_rows, 901)) for first in range(30, 901, store.block_rows)]
+    assert len(blocks) > 2 and len(blocks[-1]) < store.block_rows
+    left = values[30:901].astype(np.float32)
+    real = np.where(left == null_value, np.nan, left).astype(np.float64)
+    scaler = fit_node_scaler(store, entries, "exclude")
+    np.testing.assert_allclose(scaler.mean_F, np.nanmean(real, 0), rtol=1e-12)
+    np.testing.assert_allclose(scaler.std_F[:2], np.nanstd(real, 0)[:2], rtol=1e-12)
+    assert scaler.std_F[2].eq(1).all()  # of a constant
 
 
 @given(st.integers(1, 60), st.integers(1, 20))
