@@ -60,7 +60,8 @@ def community(num_events: int = 20_000, seed: int = 0) -> LearnableStream:
 def reveal(num_events: int = 20_000, seed: int = 0) -> LearnableStream:
     """As `community`, but a user's community is shown in the user's first event only, an item's in the item's.
 
-    Every other feature is 0: who forgets first events, or never sees them, does no better than chance.
+    Every other feature is 0: who knows nodes by what events showed, and forgets first events, does no better than
+    chance. (Looking up who met whom does: users meet the same items again.)
     """
     random = np.random.default_rng(seed)
     src, dst, user_community, item_community = _meetings(random, num_events)
