@@ -6,7 +6,7 @@ Axes: B batch, T past entries, H future entries (horizon), N graph nodes, C inpu
 (features first, then calendar channels), F output features, K the two calendar columns.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeAlias
 
@@ -114,7 +114,22 @@ class Scales(Protocol):
 
 
 class FittedForecaster(Forecaster):
-    """A forecaster without gradients: `fit` reads the training rows once, buffers hold the result."""
+    """A forecaster without gradients: one of the two below, whose `fit` reads the training part once.
+
+    Buffers hold the result.
+    """
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
+        # What is fitted sets the buffers' sizes, so an unfitted model takes those of the checkpoint.
+        for name, buffer in self.named_buffers(recurse=False):
+            saved = state_dict.get(prefix + name)
+            if isinstance(saved, Tensor):
+                setattr(self, name, buffer.new_empty(saved.shape))
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+class FittedOnRows(FittedForecaster):
+    """Fitted on the entries that training windows touch, each once."""
 
     def fit(
         self,
@@ -135,13 +150,17 @@ class FittedForecaster(Forecaster):
         """
         raise NotImplementedError(f"{type(self).__name__} has no fit")
 
-    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
-        # What is fitted sets the buffers' sizes, so an unfitted model takes those of the checkpoint.
-        for name, buffer in self.named_buffers(recurse=False):
-            saved = state_dict.get(prefix + name)
-            if isinstance(saved, Tensor):
-                setattr(self, name, buffer.new_empty(saved.shape))
-        super()._load_from_state_dict(state_dict, prefix, *args)
+
+ScaledWindows: TypeAlias = tuple[Tensor, Tensor, Tensor]
+"""Of a batch: the input `x_BTNC`, the scaled future `y_BHNF` without NaN, and which of its entries count."""
+
+
+class FittedOnWindows(FittedForecaster):
+    """Fitted on the training windows, by sums over them."""
+
+    def fit(self, windows: Iterable[ScaledWindows], add_up: Callable[[Tensor], Tensor]) -> None:
+        """Set the buffers from this worker's `windows`; `add_up` gives the sum of a tensor over all workers."""
+        raise NotImplementedError(f"{type(self).__name__} has no fit")
 
 
 def require_positive(**settings: int) -> None:

@@ -1,7 +1,7 @@
 """The baselines that no table may lack: last value, train mean, historical average.
 
-Fitted without gradients, from one streamed pass over the training rows. The linear map, which is
-trained like any other model, lives in `linear`.
+Fitted without gradients, from one streamed pass over the training rows. The linear map lives in `linear`, where it is
+trained like any other model, and in `least_squares`.
 
 Axes: B batch, T past entries, H future entries, N graph nodes, C input channels, F features,
 S time slots (of a day, or of a week), K the two calendar columns (time of day, day of week).
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
-from stgnn.models.base import NOTHING, FittedForecaster, Known, Scales, TaskShape
+from stgnn.models.base import NOTHING, FittedOnRows, Known, Scales, TaskShape
 
 DAYS = 7
 FINEST_SLOTS_PER_DAY = 1440  # one a minute: bounds the memory when times are irregular
@@ -25,7 +25,7 @@ BLOCK_VALUES = 1 << 21  # values read at a time: 8 MB of float32
 Rows = Callable[[int, int], NDArray[np.float32]]
 
 
-class LastValue(FittedForecaster):
+class LastValue(FittedOnRows):
     """Repeats the window's last entry over the whole horizon ("static" in DCRNN's evaluation).
 
     A missing last entry is repeated like any other.
@@ -51,7 +51,7 @@ class LastValue(FittedForecaster):
         return last_B1NF.repeat(1, self.shape.horizon, 1, 1)
 
 
-class TrainMean(FittedForecaster):
+class TrainMean(FittedOnRows):
     """Forecasts the mean of each graph node and feature over the training rows, nulls excluded."""
 
     mean_NF: Tensor  # scaled
@@ -84,7 +84,7 @@ class TrainMean(FittedForecaster):
         return self.mean_NF.to(x_BTNC.dtype).repeat(len(x_BTNC), self.shape.horizon, 1, 1)
 
 
-class HistoricalAverage(FittedForecaster):
+class HistoricalAverage(FittedOnRows):
     """Forecasts the training rows' mean at the same time of the same day of the week.
 
     The HA of DCRNN's tables (Li et al., ICLR 2018): per graph node, nulls excluded, and the same for

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from stgnn.data.placements import WindowBatch
 from stgnn.distributed import heartbeat
-from stgnn.models.base import Known
+from stgnn.models.base import Known, ScaledWindows
 from stgnn.training.metrics import ErrorSums, valid_entries
 from stgnn.training.setup import Setup
 
@@ -26,20 +26,22 @@ class Forecasts:
 
     def target(self, batch: WindowBatch) -> tuple[Tensor, Tensor]:
         """The true future [B, H, N, F] with 0 for NaN, and which of its entries count."""
+        y_BHNF, valid = self._truth(batch, self._setup.errors_are_scaled)
+        return y_BHNF, torch.zeros_like(valid) if batch.padding else valid
+
+    def _truth(self, batch: WindowBatch, scaled: bool) -> tuple[Tensor, Tensor]:
         setup = self._setup
         raw_BHNF = setup.target(batch.y_BHNF)
-        valid = valid_entries(raw_BHNF, setup.store.null_value)
         y_BHNF = raw_BHNF.to(setup.dtype)
-        y_BHNF = torch.nan_to_num(setup.scaler.scale(y_BHNF) if setup.errors_are_scaled else y_BHNF, nan=0.0)
-        return y_BHNF, torch.zeros_like(valid) if batch.padding else valid
+        y_BHNF = torch.nan_to_num(setup.scaler.scale(y_BHNF) if scaled else y_BHNF, nan=0.0)
+        return y_BHNF, valid_entries(raw_BHNF, setup.store.null_value)
 
     def forecast(self, batch: WindowBatch, model: nn.Module | None = None, step: int = 0) -> Tensor:
         """Forecast a batch: [B, H, N, F]. With a `model` (the run's own, wrapped) it is for training, at `step`."""
         setup, target_BHNF = self._setup, None
         if model is not None:
             # As in the input, a missing value that is NaN stands for the mean where a decoder is fed with it.
-            raw_BHNF = setup.target(batch.y_BHNF)
-            target_BHNF = torch.nan_to_num(setup.scaler.scale(raw_BHNF.to(setup.dtype)), nan=0.0)
+            target_BHNF, _ = self._truth(batch, scaled=True)
         bf16 = setup.training.precision == "bfloat16"
         with torch.autocast(setup.device.type, torch.bfloat16, enabled=bf16):
             edges = batch.last_edges if setup.model.reads_edges else None
@@ -54,6 +56,11 @@ class Forecasts:
         with torch.inference_mode():
             for batch in self._batches(split):
                 yield batch.start, self.forecast(batch)
+
+    def scaled(self, split: str) -> Iterator[ScaledWindows]:
+        """This worker's windows of a split, each once, as a model is fitted on them."""
+        for batch in self._batches(split):
+            yield self._setup.model_input(batch), *self._truth(batch, scaled=True)
 
     def evaluate(self, split: str) -> ErrorSums:
         """Exact error sums over every window of a split, of all workers: each window once, none padded."""

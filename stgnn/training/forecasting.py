@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from stgnn.data.placements import WindowBatch
 from stgnn.distributed.world import World
-from stgnn.models.base import FittedForecaster
+from stgnn.models.base import FittedForecaster, FittedOnRows, FittedOnWindows
 from stgnn.training.forecast import Forecasts
 from stgnn.training.metrics import LOSSES
 from stgnn.training.predictions import write_predictions
@@ -44,9 +44,12 @@ class Forecasting(Task):
     def fit(self) -> float:
         """Fit a model that needs no gradients, in one pass over the training rows; return the training MAE."""
         setup, model = self.setup, self.model
-        assert isinstance(model, FittedForecaster)
-        rows = range(setup.windows.train.start, setup.windows.train.stop + setup.windows.input_len - 1)
-        model.fit(setup.target_rows, setup.store.calendar, rows, setup.scaler, setup.store.null_value)
+        if isinstance(model, FittedOnWindows):
+            model.fit(self.forecasts.scaled("train"), self.world.add_up)
+        else:
+            assert isinstance(model, FittedOnRows)
+            rows = range(setup.windows.train.start, setup.windows.train.stop + setup.windows.input_len - 1)
+            model.fit(setup.target_rows, setup.store.calendar, rows, setup.scaler, setup.store.null_value)
         return self.forecasts.evaluate("train").mae()
 
     def steps_per_epoch(self) -> int:

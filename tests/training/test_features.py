@@ -105,6 +105,20 @@ def test_the_last_value_of_what_is_not_seen_is_refused(store: SignalStore) -> No
         prepared(store, LAST, inputs=[names[0]], target=[names[2]])
 
 
+def test_least_squares_have_the_least_training_error_there_is(
+    small_store: SignalStore, tmp_path: Path
+) -> None:
+    model = {"name": "least-squares", "class": "stgnn.models.least_squares.LeastSquares", "settings": {}}
+    scores = scores_of(small_store, tmp_path, model, horizon=1, precision="float64")
+    values = small_store.rows(0, small_store.shape[0])[..., 0].astype(np.float64)
+    train = split_windows(len(values), 4, 1).train
+    inputs = np.stack([values[lag : lag + len(train)] for lag in range(4)], axis=-1).reshape(-1, 4)
+    target = values[4 : 4 + len(train)].ravel()
+    inputs, target = np.c_[inputs, np.ones(len(inputs))][target != 0], target[target != 0]
+    _, squares, _, _ = np.linalg.lstsq(inputs, target)
+    assert scores["splits"]["train"]["mse"] == pytest.approx(squares[0] / len(target), rel=1e-9)
+
+
 def test_an_unknown_feature_is_named_with_its_nearest(store: SignalStore) -> None:
     with pytest.raises(
         InputError, match=rf"task\.target: unknown \"{store.feature[0]}x\".*{store.feature[0]}"
