@@ -25,7 +25,10 @@ _idle: dict[int, list[_Block]] = defaultdict(list)
 
 
 def empty(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Like `torch.empty`; on a CPU a large tensor reuses the memory of one that no longer exists."""
+    """Like `torch.empty`; on a CPU a large tensor reuses the memory of one that no longer exists.
+
+    It is no view, so that what a `torch.autograd.Function` returns of it may be modified in place.
+    """
     size = prod(shape) * dtype.itemsize
     if device.type != "cpu" or size < SMALLEST:
         return torch.empty(shape, dtype=dtype, device=device)
@@ -36,7 +39,9 @@ def empty(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Ten
     # The tensor holds this view until its storage dies, whoever holds the tensor: an autograd graph too.
     lease = block[:]
     weakref.finalize(lease, _take_back, size, block).atexit = False
-    return torch.from_numpy(lease).view(dtype).view(*shape)
+    memory = torch.from_numpy(lease).untyped_storage()
+    tensor: Tensor = torch.empty(0, dtype=dtype).set_(memory, 0, tuple(shape))  # type: ignore[call-overload]
+    return tensor
 
 
 def idle_bytes() -> int:

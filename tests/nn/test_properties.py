@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from stgnn.nn import buffers
 from tests.nn.dense import Edges, directed_edges
 from tests.nn.properties import CASES, RECURRENT, SIZES, Case, tensors
 
@@ -105,6 +106,44 @@ def test_every_parameter_gets_a_gradient_and_a_second_step_works(case: Case) -> 
         for name, parameter in layer.named_parameters():
             assert parameter.grad is not None, name
             assert parameter.grad.isfinite().all(), name
+
+
+def gradients_behind(
+    results: list[Tensor], then: Callable[[Tensor], Tensor], wanted: list[Tensor]
+) -> list[Tensor]:
+    loss = sum((then(tensor).square().sum() for tensor in results), start=torch.zeros(()))
+    return list(torch.autograd.grad(loss, wanted, materialize_grads=True))
+
+
+@every()
+def test_results_may_be_changed_in_place(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buffers, "SMALLEST", 1)  # recycled memory, which else only large results lie in
+    layer, x, arguments = case.layer(N).train(), case.input(N).requires_grad_(), case.arguments(EDGES)
+    calls: list[Callable[[nn.Module], Any]] = [lambda layer: layer(x, *arguments)]
+    if case.cell:
+        calls.append(lambda layer: layer.unroll(torch.stack([x, 2 * x], dim=-3), *arguments))  # type: ignore[operator]
+    for call in calls:
+        found = []
+        for then in (lambda out: (out + 1).relu(), lambda out: torch.relu_(out.add_(1))):
+            twin = copy.deepcopy(layer)
+            torch.manual_seed(5)  # of dropout
+            found.append(gradients_behind(tensors(call(twin)), then, [x, *twin.parameters()]))
+        close(found[1], found[0])
+
+
+@every(lambda case: "B" in case.axes)
+def test_of_no_samples_come_empty_results_and_zero_gradients(case: Case) -> None:
+    layer, x = case.layer(N), case.input(N)
+    lengths = [list(tensor.shape) for tensor in case.run(copy.deepcopy(layer), x, EDGES)]
+    for length in lengths:
+        length[case.output.index("B")] = 0
+    [none] = along([x], case.axes, "B", torch.tensor([], dtype=torch.long))
+    result = case.run(layer, none.requires_grad_(), EDGES)
+    assert [list(tensor.shape) for tensor in result] == lengths
+    sum(tensor.sum() for tensor in result).backward()  # type: ignore[union-attr]
+    assert none.grad is not None and none.grad.shape == none.shape
+    for name, parameter in layer.named_parameters():
+        assert parameter.grad is not None and not parameter.grad.any(), name
 
 
 @every()

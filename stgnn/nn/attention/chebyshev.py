@@ -63,12 +63,12 @@ class _Clenshaw(torch.autograd.Function):
         for s in reversed(range(len(kernel) - 1)):
             term = _project(rows, kernel[s], x, precision, minus=older)
             scale = 2.0 if s else 1.0
-            operator.hop(total, term, add=True, precision=_reduced(precision, x), scale=scale)
+            reduced = _reduced(precision, x)
+            operator.hop(total.flatten(2), term.flatten(2), add=True, precision=reduced, scale=scale)
             older, total = total, term
-        out = total.view(*x.shape[:3], kernel.shape[2])
         if bias is not None:
-            out += bias.to(out.dtype)
-        return out.to(x.dtype)
+            total += bias.to(total.dtype)
+        return total.to(x.dtype)
 
     @staticmethod
     @once_differentiable
@@ -76,7 +76,7 @@ class _Clenshaw(torch.autograd.Function):
         x, kernel = ctx.saved_tensors
         precision, dtype = ctx.precision, state_dtype(x)
         rows = x.reshape(-1, x.shape[3]).to(precision)
-        d_GNX = gradient.to(dtype).reshape(*x.shape[:2], -1)
+        d_GNX = gradient.to(dtype).flatten(2).contiguous()
         d_bias = d_GNX.reshape(-1, kernel.shape[2]).sum(0).to(kernel.dtype) if ctx.biased else None
         d_kernel, d_rows, older = torch.empty_like(kernel), None, None
         for s, weight in enumerate(kernel):
@@ -103,14 +103,13 @@ class _Clenshaw(torch.autograd.Function):
 def _project(
     rows: Tensor, weight_FO: Tensor, x: Tensor, precision: torch.dtype, minus: Tensor | None = None
 ) -> Tensor:
-    """x W as blocks `[G, N, M * O]` in the type that sums are kept in; less `minus`, which it is written over."""
+    """x W `[G, N, M, O]` in the type that sums are kept in; less `minus`, which it is written over."""
     if minus is not None and minus.dtype == precision:
-        minus.view(-1, weight_FO.shape[1]).addmm_(rows, weight_FO.to(precision), beta=-1)
+        minus.flatten(0, 2).addmm_(rows, weight_FO.to(precision), beta=-1)
         return minus
-    product = buffers.empty((len(rows), weight_FO.shape[1]), precision, x.device)
-    torch.mm(rows, weight_FO.to(precision), out=product)
-    blocks = product.view(*x.shape[:2], x.shape[2] * weight_FO.shape[1])
-    return blocks.to(state_dtype(x)) if minus is None else torch.sub(blocks, minus, out=minus)
+    product = buffers.empty((*x.shape[:3], weight_FO.shape[1]), precision, x.device)
+    torch.mm(rows, weight_FO.to(precision), out=product.flatten(0, 2))
+    return product.to(state_dtype(x)) if minus is None else torch.sub(product, minus, out=minus)
 
 
 def _reduced(precision: torch.dtype, x: Tensor) -> torch.dtype | None:

@@ -81,28 +81,28 @@ class _GatedConvolution(torch.autograd.Function):
         taps, samples = _Taps(kernel, precision), len(x)
         left, channels = x.shape[1] - taps.count + 1, kernel.shape[2] // 3
         pqr_BRO = buffers.empty((samples, left * x.shape[2], 3 * channels), precision, x.device)
-        out_BRC = buffers.empty((*pqr_BRO.shape[:2], channels), precision, x.device)
+        out_BTNC = buffers.empty((samples, left, x.shape[2], channels), precision, x.device)
         for part in _parts(x):
-            pqr, out = pqr_BRO[part], out_BRC[part]
+            pqr, out = pqr_BRO[part], out_BTNC[part].flatten(1, 2)
             pqr.copy_(bias)
             taps.multiply(x[part].to(precision), pqr)
             p, q, r = pqr.chunk(3, dim=2)
             torch.sigmoid(q, out=out)
             out.mul_(p).add_(r).relu_()
-        ctx.save_for_backward(x, kernel, pqr_BRO, out_BRC)
+        ctx.save_for_backward(x, kernel, pqr_BRO)
         ctx.precision = precision
-        return out_BRC.view(samples, left, x.shape[2], channels)
+        return out_BTNC
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, kernel, pqr_BRO, out_BRC = ctx.saved_tensors
+        x, kernel, pqr_BRO = ctx.saved_tensors
         taps, d_kernel = _Taps(kernel, ctx.precision), kernel.new_zeros(kernel.shape)
         d_x = torch.zeros_like(x) if ctx.needs_input_grad[0] else None
         d_bias = kernel.new_zeros(kernel.shape[2])
-        d_BRC = gradient.to(ctx.precision).reshape(out_BRC.shape)
+        d_BRC = gradient.to(ctx.precision).flatten(1, 2)
         for part in _parts(x):
-            d_pqr = _through_gate(d_BRC[part], pqr_BRO[part], out_BRC[part])
+            d_pqr = _through_gate(d_BRC[part], pqr_BRO[part])
             d_bias += d_pqr.flatten(0, 1).sum(0)
             taps.differentiate(x[part].to(ctx.precision), d_pqr, d_kernel, None if d_x is None else d_x[part])
         return d_x, d_kernel, d_bias, None
@@ -113,12 +113,12 @@ def _parts(x: Tensor) -> list[slice]:
     return [slice(b, b + 1) for b in range(len(x))] if x.device.type == "cpu" else [slice(None)]
 
 
-def _through_gate(d_out: Tensor, pqr: Tensor, out: Tensor) -> Tensor:
-    """The gradient of p, q and r side by side."""
-    p, q, _ = pqr.chunk(3, dim=2)
+def _through_gate(d_out: Tensor, pqr: Tensor) -> Tensor:
+    """The gradient of p, q and r side by side. What entered the relu is computed again: the output is the caller's."""
+    p, q, r = pqr.chunk(3, dim=2)
     d_pqr, gate = torch.empty_like(pqr), torch.sigmoid(q)
     d_p, d_q, d_r = d_pqr.chunk(3, dim=2)
-    _relu_backward(d_out, out, 0, grad_input=d_r)
+    _relu_backward(d_out, torch.mul(p, gate, out=d_q).add_(r), 0, grad_input=d_r)
     torch.mul(d_r, gate, out=d_p)
     torch.mul(d_p, p, out=d_q).addcmul_(d_q, gate, value=-1)
     return d_pqr

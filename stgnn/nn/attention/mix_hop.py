@@ -49,8 +49,10 @@ class _MixHop(torch.autograd.Function):
     ) -> Tensor:
         ctx.settings = share, hops, precision = settings
         spreads, own, later = _sorted(matrices, hops)
-        rows_RC, sizes = x.to(precision).flatten(0, 2), (len(x), x.shape[1], -1)
-        out = torch.addmm(bias.to(precision), rows_RC, own.to(precision)).view(sizes)
+        rows_RC, sizes = x.to(precision).flatten(0, 2), (*x.shape[:2], x.shape[2] * len(bias))
+        whole = torch.empty((*x.shape[:3], len(bias)), dtype=precision, device=x.device)
+        torch.addmm(bias.to(precision), rows_RC, own.to(precision), out=whole.flatten(0, 2))
+        out = whole.flatten(2)
         sums = []
         for spread, kernels in zip(spreads, later, strict=True):
             batched_BNN = spread.to(precision).expand(len(x), -1, -1)
@@ -63,7 +65,7 @@ class _MixHop(torch.autograd.Function):
         kept = sums if any(ctx.needs_input_grad[3 : 3 + len(spreads)]) else []
         ctx.save_for_backward(x, bias, *matrices, *kept)
         ctx.matrices = len(matrices)
-        return out.view(*x.shape[:3], len(bias))
+        return whole
 
     @staticmethod
     @once_differentiable
@@ -71,7 +73,7 @@ class _MixHop(torch.autograd.Function):
         x, bias, *saved = ctx.saved_tensors
         share, hops, precision = ctx.settings
         spreads, own, later = _sorted(saved[: ctx.matrices], hops)
-        sums, sizes = saved[ctx.matrices :], (len(x), x.shape[1], -1)
+        sums, sizes = saved[ctx.matrices :], (*x.shape[:2], x.shape[2] * len(bias))
         rows_RC, outer = x.to(precision).flatten(0, 2), d_out.to(precision).reshape(-1, len(bias))
         d_rows = outer @ own.to(precision).t()
         d_kernels, d_spreads = [(outer.t() @ rows_RC).t().to(own.dtype)], []

@@ -150,8 +150,10 @@ class UnitGCN(nn.Module):
         weight = torch.cat([conv.weight.flatten(1) for conv in convs], dim=1)
         bias = sum((cast("Tensor", conv.bias) for conv in convs), start=torch.zeros_like(weight[:, 0]))
         out_BCTN = normalised(linear(terms_BTNC, weight, bias), self.bn)
-        out_BTNC = out_BCTN.add_(self._residual(x_BTNF)).relu_().permute(0, 2, 3, 1)
-        return self._gated(out_BTNC) if self.attention else out_BTNC
+        out_BCTN.add_(self._residual(x_BTNF))
+        if self.attention:
+            return self._gated(out_BCTN.relu_().permute(0, 2, 3, 1))
+        return _relu(out_BCTN).permute(0, 2, 3, 1)
 
     def _residual(self, x_BTNF: Tensor) -> Tensor:
         """`[B, C, T, N]`."""
@@ -230,12 +232,17 @@ class AAGCN(nn.Module):
             out_BCTN.add_(self.residual.normalised(x_BTNC))
         elif self.has_residual:
             out_BCTN.add_(x_BTNC.permute(0, 3, 1, 2))
-        return out_BCTN.relu_()
+        return _relu(out_BCTN)
 
 
 def normalised(x_BTNC: Tensor, norm: nn.BatchNorm2d) -> Tensor:
     """Batch normalisation, `[B, C, T, N]`; to write over it is free, over a view of it costs two copies."""
     return cast("Tensor", norm(x_BTNC.permute(0, 3, 1, 2)))
+
+
+def _relu(x: Tensor) -> Tensor:
+    """relu, written over x; its backward pass keeps a mask and not the result, which is the caller's."""
+    return x.masked_fill_(x <= 0, 0.0)
 
 
 def _convolutions(in_channels: int, out_channels: int, count: int) -> nn.ModuleList:

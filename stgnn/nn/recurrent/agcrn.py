@@ -63,8 +63,8 @@ def supports(E: Tensor, taps: int) -> Tensor:
 def node_terms(x_NBF: Tensor, supports_SNN: Tensor) -> Tensor:
     """x beside what the supports make of it, `[N, B, A]`."""
     nodes, batch, features = x_NBF.shape
-    spread_SNBF = (supports_SNN.flatten(0, 1) @ x_NBF.reshape(nodes, -1)).view(-1, nodes, batch, features)
-    return torch.cat([x_NBF, *spread_SNBF], dim=-1)
+    spread_X = supports_SNN.flatten(0, 1) @ x_NBF.reshape(nodes, batch * features)
+    return torch.cat([x_NBF, *spread_X.view(len(supports_SNN), nodes, batch, features)], dim=-1)
 
 
 def check_embedding(E: Tensor, nodes: int, dimensions: int) -> None:
@@ -100,7 +100,7 @@ class AGCRN(nn.Module):
     def forward(self, X: Tensor, E: Tensor, H: Tensor | None = None) -> Tensor:
         """One step: the new state `[..., N, C]` (H None: zeros). Raises `InputError` for shapes that do not fit."""
         check_features("X", X, "graph nodes, features", self.in_channels)
-        return self.unroll(X.unsqueeze(-3), E, H)[1]
+        return self.unroll(X.unsqueeze(-3), E, H)[0].squeeze(-3)
 
     def unroll(self, x_BTNF: Tensor, E: Tensor, H: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """All states `[..., T, N, C]` and the last one over x `[..., T, N, F]`; all of x passes through S at once."""
@@ -122,8 +122,8 @@ class AGCRN(nn.Module):
             x = x_BTNF.reshape(-1, *x_BTNF.shape[-3:]).to(dtype)
             h = None if H is None else H.reshape(-1, *expected[-2:]).to(dtype)
             states_TNBC = torch.stack(self._states(x, E.to(dtype), h))
-            states = states_TNBC.permute(2, 0, 1, 3).to(x_BTNF.dtype).reshape(*x_BTNF.shape[:-1], -1)
-        return states, states.select(-3, -1)
+            states = states_TNBC.permute(2, 0, 1, 3).to(x_BTNF.dtype).reshape(*lead, entries, *expected[-2:])
+        return states, states.select(-3, -1).clone()
 
     def _states(self, x_BTNF: Tensor, E: Tensor, h_BNC: Tensor | None) -> list[Tensor]:
         """The state `[N, B, C]` after each entry."""
@@ -145,7 +145,7 @@ class AGCRN(nn.Module):
         x_NTBF = x_BTNF.permute(2, 1, 0, 3)
         terms_NRA = node_terms(x_NTBF.flatten(1, 2), spread)
         of_x = kernel[:, :, : self.in_channels].flatten(1, 2)
-        y_NTBO = torch.baddbmm(bias_N1O, terms_NRA, of_x).view(*x_NTBF.shape[:3], -1)
+        y_NTBO = torch.baddbmm(bias_N1O, terms_NRA, of_x).view(*x_NTBF.shape[:3], bias_N1O.shape[2])
         return y_NTBO.unbind(1)
 
 

@@ -123,8 +123,8 @@ class DyGrEncoder(nn.Module):
         layers = [self.lstm_num_layers] if self.lstm_num_layers > 1 else []
         before = self._before((*layers, *lead, nodes, self.lstm_out_channels), H, C)
         states_TRC, after = run_lstm(self.recurrent_layer, convolved_TRM, before)
-        states: Tensor = states_TRC.view(entries, *lead, nodes, -1).movedim(0, -3)
-        h, c = (state.view(*layers, *lead, nodes, -1).to(x_BTNF.dtype) for state in after)
+        states: Tensor = states_TRC.view(entries, *lead, nodes, self.lstm_out_channels).movedim(0, -3)
+        h, c = (state.view(*layers, *lead, nodes, self.lstm_out_channels).to(x_BTNF.dtype) for state in after)
         return states.to(x_BTNF.dtype), h, c
 
     def _before(

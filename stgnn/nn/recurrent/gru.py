@@ -13,7 +13,7 @@ both. A zero first state contributes nothing, so its columns are left out.
 **Backward.** dh is the gradient of h'; dz, dr, dc are those before the sigmoid or tanh; a' are the candidate's rows:
 
     dc    = dh (1 - z) (1 - c^2)                   dM_c += a'^T dc             da' = dc M_c^T
-    dz    = dh (1 - z) (h' - c)                    because (h - c) z = h' - c
+    dz    = dh (h - c) z (1 - z)
     d(rh) = sum_s D_s^T da'_s                      dr    = d(rh) h r (1 - r)
     dM_g += a^T [dz, dr]                           da    = [dz, dr] M_g^T
     dh   <- dh z + d(rh) r + sum_s D_s^T da_s      over the state's columns of da
@@ -24,14 +24,14 @@ Autograd over the same operations takes 1.8 times as long: it allocates every in
 **Precision.** Rows, gates, states and sums over steps are float32 (float64 for float64 input); only the factors of
 matrix products are rounded to `precision`. bfloat16 moved states by less than 0.003 in 12 steps on METR-LA.
 
-**Memory.** Kept for the backward pass: states, gates and, up to `basis.KEEP_AT_MOST`, rows; beyond that they are
-filled again.
+**Memory.** Kept for the backward pass: gates and, up to `basis.KEEP_AT_MOST`, rows, whose first columns are the states
+before; beyond that they are filled again from states. Those returned are the caller's, so these are copies.
 
 Axes: T entries, G blocks of samples, N graph nodes, R = G*N rows, V state columns, X input columns, A basis columns,
 O output columns of a product.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
@@ -79,8 +79,9 @@ class _GatedRecurrence(torch.autograd.Function):
         with torch.autocast(x_TGNX.device.type, enabled=False):
             basis = Basis(terms, x_TGNX, len(candidate_AV), candidate_AV.shape[1], precision, keep)
             states_TGNV, steps = _run(basis, x_TGNX, h_GNV, gates_A2V, candidate_AV, recorded)
+            before = _states_to_keep(basis, states_TGNV[:-1]) if recorded else None
         kinds = [tensor for kind in zip(*steps, strict=True) for tensor in kind]
-        ctx.save_for_backward(x_TGNX, h_GNV, gates_A2V, candidate_AV, states_TGNV, *kinds)
+        ctx.save_for_backward(x_TGNX, h_GNV, gates_A2V, candidate_AV, before, *kinds)
         return states_TGNV, states_TGNV[-1].clone()
 
     @staticmethod
@@ -134,6 +135,13 @@ def _run(
     return states_TGNV, steps
 
 
+def _states_to_keep(basis: Basis, states_TGNV: Tensor) -> Tensor | None:
+    """Copies of the states, unless kept rows hold them as they are."""
+    if basis.keep and basis.reduced is None:
+        return None
+    return basis.empty(*states_TGNV.shape).copy_(states_TGNV)
+
+
 class _BackwardPass:
     """From the last step to the first, with the gradient of the state in `d_h`."""
 
@@ -143,19 +151,24 @@ class _BackwardPass:
         x_TGNX: Tensor,
         h_GNV: Tensor | None,
         kernels: tuple[Tensor, Tensor],
-        saved: list[Tensor],
+        saved: list[Tensor | None],
         wants_x: bool,
     ) -> None:
         self.basis, self.x, self.columns = basis, x_TGNX, kernels[1].shape[1]
         self.gates, self.candidate = (RowConvolution(basis, kernel, wants_x) for kernel in kernels)
         self.d_x = basis.empty(*x_TGNX.shape) if wants_x else None
-        self.states = saved[0].flatten(1, 2)  # [T, R, V]
+        states, *others = saved
         self.first = None if h_GNV is None else h_GNV.flatten(0, 1)
-        entries = len(x_TGNX)
-        kinds = [saved[1 + i : 1 + i + entries] for i in range(0, len(saved) - 1, entries)]
+        entries, kept = len(x_TGNX), cast("list[Tensor]", others)
+        kinds = [kept[i : i + entries] for i in range(0, len(kept), entries)]
         self.gate_values, self.candidates, *self.factors = kinds
-        self.d_gates = basis.empty(self.states.shape[1], 2 * self.columns)
-        self.d_c, self.spare = (torch.empty_like(self.states[0]) for _ in range(2))
+        self.states = self._in_rows() if states is None else states.flatten(1, 2).unbind()
+        self.d_gates = basis.empty(*self.gate_values[0].shape)
+        self.d_c, self.spare = (torch.empty_like(self.candidates[0]) for _ in range(2))
+
+    def _in_rows(self) -> Sequence[Tensor]:
+        """The states before all entries but the first, as columns of kept rows."""
+        return [factor[:, : self.columns] for factor in self.factors[0][1:]]
 
     def run(self, d_states_TGNV: Tensor | None, d_last_GNV: Tensor | None) -> Tensor:
         """The gradient of the state before the first step, `[R, V]`; the others gather in the members."""
@@ -174,7 +187,8 @@ class _BackwardPass:
         d_z, d_r = self.d_gates.split(self.columns, dim=1)
         through_c = torch.addcmul(d_h, d_h, z, value=-1, out=self.spare)
         _tanh_backward(through_c, c, grad_input=self.d_c)
-        torch.sub(self.states[t], c, out=d_z).mul_(through_c)
+        torch.neg(c, out=d_z) if h is None else torch.sub(h, c, out=d_z)
+        d_z.mul_(z).mul_(through_c)
         d_candidate_rows = self.candidate.backward(self.d_c, self._candidate_factor(t, h, r), h is None)
         if h is None:
             d_r.zero_()

@@ -17,7 +17,8 @@ D_0 = I and D_1 .. are the terms of the state, E_0 = I and E_1 .. those of the i
     dc   <- dc f + di p_i + df p_f                 dh   <- sum_s D_s^T da_s over the state's columns of da
     dp_i += di c,  dp_f += df c,  dp_o += do c'    dx    = sum_s E_s^T da_s over the input's columns
 
-Precision and memory are those of `gru`.
+Precision is that of `gru`; kept for the backward pass are cell states, gates and, up to `basis.KEEP_AT_MOST`, rows.
+States are not: they are the caller's, and o tanh(c') where rows are filled again.
 
 Axes: T entries, G blocks of samples, N graph nodes, R = G*N rows, V state columns, X input columns, A basis columns.
 """
@@ -78,7 +79,7 @@ class _LongShortTerm(torch.autograd.Function):
             run = _Forward(basis, kernel_A4V, peepholes_3V, recorded)
             run.run(x_TGNX, h_GNV, c_GNV)
         ctx.save_for_backward(
-            x_TGNX, h_GNV, c_GNV, kernel_A4V, peepholes_3V, run.states, run.cells, *run.gates, *run.factors
+            x_TGNX, h_GNV, c_GNV, kernel_A4V, peepholes_3V, run.cells, *run.gates, *run.factors
         )
         return run.states, run.states[-1].clone(), run.cells[-1].clone()
 
@@ -158,15 +159,15 @@ class _Backward:
         saved: list[Tensor],
         wants_x: bool,
     ) -> None:
-        self.basis, self.columns, entries = basis, kernel_A4V.shape[1] // 4, len(saved[0])
+        self.basis, self.columns = basis, kernel_A4V.shape[1] // 4
         self.convolution = RowConvolution(basis, kernel_A4V, wants_x)
-        self.states, self.cells = (kind.flatten(1, 2) for kind in saved[:2])  # [T, R, V]
-        self.gates, self.factors = saved[2 : 2 + entries], saved[2 + entries :]
+        self.cells = saved[0].flatten(1, 2)  # [T, R, V]
+        self.gates, self.factors = saved[1 : 1 + len(self.cells)], saved[1 + len(self.cells) :]
         self.d_x = basis.empty(*basis.x.shape) if wants_x else None
         self.peepholes = peepholes_3V
         self.d_peepholes = None if peepholes_3V is None else torch.zeros_like(peepholes_3V)
-        self.d_gates = basis.empty(self.states.shape[1], 4 * self.columns)
-        self.spare, self.tanh_c = (torch.empty_like(self.states[0]) for _ in range(2))
+        self.d_gates = basis.empty(self.cells.shape[1], 4 * self.columns)
+        self.spare, self.tanh_c = (torch.empty_like(self.cells[0]) for _ in range(2))
 
     def run(
         self,
@@ -182,12 +183,11 @@ class _Backward:
         for gradient, given in ((d_h, d_last_h), (d_c, d_last_c)):
             if given is not None:
                 gradient.copy_(given.reshape(gradient.shape))
-        for t in reversed(range(len(self.states))):
+        for t in reversed(range(len(self.cells))):
             if d_states_TGNV is not None:
                 d_h.add_(d_states_TGNV[t].reshape(d_h.shape))
-            h, c = (self.states[t - 1], self.cells[t - 1]) if t else (first_h, first_c)
-            self._through_gates(t, c, d_h, d_c)
-            d_h = self._through_rows(t, h)
+            self._through_gates(t, self.cells[t - 1] if t else first_c, d_h, d_c)
+            d_h = self._through_rows(t, first_h)
         return d_h, d_c
 
     def _through_gates(self, t: int, c: Tensor | None, d_h: Tensor, d_c: Tensor) -> None:
@@ -219,11 +219,19 @@ class _Backward:
                 self.d_peepholes[gate] += torch.mul(gradient, cell, out=self.spare).sum(0)
         d_c.addcmul_(d_i, self.peepholes[0]).addcmul_(d_f, self.peepholes[1])
 
-    def _through_rows(self, t: int, h: Tensor | None) -> Tensor:
+    def _through_rows(self, t: int, first_h: Tensor | None) -> Tensor:
         """The gradient of the state before; that of the entry goes into d_x."""
-        factor = self.factors[t] if self.basis.keep else _factor(self.basis, t, h)
-        d_rows = self.convolution.backward(self.d_gates, factor, h is None)
-        d_h = torch.zeros_like(self.spare) if h is None else self.convolution.to_state(d_rows)
+        from_zero = not t and first_h is None
+        factor = self.factors[t] if self.basis.keep else _factor(self.basis, t, self._before(t, first_h))
+        d_rows = self.convolution.backward(self.d_gates, factor, from_zero)
+        d_h = torch.zeros_like(self.spare) if from_zero else self.convolution.to_state(d_rows)
         if self.d_x is not None:
             self.d_x[t] = self.convolution.to_input(d_rows)
         return d_h
+
+    def _before(self, t: int, first_h: Tensor | None) -> Tensor | None:
+        """The state before entry t, computed again."""
+        if not t:
+            return first_h
+        o = self.gates[t - 1].split(self.columns, dim=1)[2]
+        return torch.tanh(self.cells[t - 1], out=self.spare).mul_(o)
