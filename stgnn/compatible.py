@@ -85,7 +85,7 @@ def _check_dataset(run: Mapping[str, Any], dataset: Dataset, path: Path) -> None
         problem = (
             f"models: the graph of '{dataset.name}' changes with time, which '{model['name']}' cannot use"
         )
-        raise InputError(path, problem, "choose a snapshot model, or exclude it there")
+        raise InputError(path, problem, "choose gconvgru or a snapshot model, or exclude it there")
     if task["calendar"] and not dataset.may_have_dates:
         problem = f"task.calendar: {task['calendar']} asked for, but {no_dates}"
         raise InputError(path, problem, "use [], or give the dataset a `start`")

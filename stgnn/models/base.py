@@ -43,7 +43,8 @@ class Known:
         past_calendar_BTK: time of day in [0, 1) and day of week 0..6 of the past entries, for models that know the
             time itself, whatever channels the input has; None when the dataset has no dates.
         calendar_BHK: the same of the future entries.
-        edges: those of the last past entry where the graph changes with time, for models that read them.
+        edges: where the graph changes with time, those of the last past entry or of all past entries, for models that
+            read them.
         target_BHNF: scaled future entries without NaN, for training by scheduled sampling only.
         step: optimiser steps done so far, for schedules inside a model.
     """
@@ -72,8 +73,9 @@ class Forecaster(nn.Module):
     needs_equal_lengths: ClassVar[bool] = False  # of input and horizon
     needs_past_target: ClassVar[bool] = False  # in its input, where a task chooses what a model sees
     on_changing_graphs: ClassVar[bool] = False  # can be trained on those, by each window's edges or without
-    # Is given the edges of each window's last entry, where the graph changes with time.
+    # Is given the edges of each window's last entry, or of all its past entries, where the graph changes with time.
     reads_edges: ClassVar[bool] = False
+    reads_past_edges: ClassVar[bool] = False
 
     def __init__(self, shape: TaskShape, graph: Graph) -> None:
         super().__init__()

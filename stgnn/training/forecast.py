@@ -45,6 +45,7 @@ class Forecasts:
         bf16 = setup.training.precision == "bfloat16"
         with torch.autocast(setup.device.type, torch.bfloat16, enabled=bf16):
             edges = batch.last_edges if setup.model.reads_edges else None
+            edges = batch.x_edges if setup.model.reads_past_edges else edges
             known = Known(batch.x_calendar_BLK, batch.y_calendar_BHK, edges, target_BHNF, step)
             forecast = (model or setup.model)(setup.model_input(batch), known)
         forecast = forecast.to(setup.dtype)
