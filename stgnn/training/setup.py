@@ -126,7 +126,9 @@ def _open(path: Path, dataset: str, model: Mapping[str, Any]) -> SignalStore:
         raise InputError(store.path, f"holds {held}, but the run is on {dataset}", "give its store")
     if store.edge_ptr is not None and not find_class(model["class"], Forecaster).on_changing_graphs:
         problem = f"its graph changes with time, which {model['name']} cannot use"
-        raise InputError(store.path, problem, "choose gconvgru or a snapshot model, or a dataset with one graph")
+        raise InputError(
+            store.path, problem, "choose gconvgru or a snapshot model, or a dataset with one graph"
+        )
     return store
 
 
