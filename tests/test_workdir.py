@@ -120,8 +120,8 @@ def test_who_needs_a_file_that_another_writes_waits_for_its_end(folder: Path, fi
         ends = threading.Thread(target=lambda: heard.wait(60) and end(process))
         ends.start()
         claimed = claim(PLACES, say, folder)
+        ends.join()  # before the pipe that it reads is closed
         assert process.wait() == 0
-    ends.join()
     assert claimed is not None
     claimed.turn.close()
     claimed.record.close()
