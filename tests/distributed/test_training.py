@@ -142,11 +142,14 @@ def test_workers_agree_on_what_batch_normalisations_note(store: SignalStore, tmp
     assert second == first and third == first
 
 
-def test_a_model_without_gradients_is_scored_by_all_workers(store: SignalStore, tmp_path: Path) -> None:
-    model = {"name": "last-value", "class": "stgnn.models.baselines.LastValue", "settings": {}}
+@pytest.mark.parametrize("which, rel", [("baselines.LastValue", 1e-12), ("least_squares.LeastSquares", 1e-6)])
+def test_a_model_without_gradients_is_fitted_and_scored_by_all_workers(
+    store: SignalStore, tmp_path: Path, which: str, rel: float
+) -> None:
+    model = {"name": "fitted", "class": f"stgnn.models.{which}", "settings": {}}
     train(World(), settings(model=model), store.path, tmp_path / "one")
     run_workers(2, train, settings(model=model), store.path, tmp_path / "two")
-    assert_same_results(tmp_path / "two", tmp_path / "one", 1e-12)
+    assert_same_results(tmp_path / "two", tmp_path / "one", rel)
 
 
 def windows_of_epoch(world: World, run: dict[str, Any], store: Path, epoch: int) -> list[list[int]]:
