@@ -31,6 +31,7 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], tuple[int, int]]] = 
         (200, 2),
     ),
 ]
+LARGE = ("montevideo_bus.json",)  # of these not every snapshot is compared
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_snapshots_of_published_files_equal_pgts(
     known = {key: value for key, value in request_.items() if key != "normalise"}
     other = theirs(name, **options).get_dataset(**known)
     assert len(mine) == other.snapshot_count and mine[0].x.shape == sizes
-    every = max(1, len(mine) // 40)
+    every = max(1, len(mine) // 40) if file in LARGE else 1
     assert_same(mine[::every], other[::every])
     assert_same(mine[-2:], other[-2:])
 
