@@ -88,7 +88,7 @@ class _GatedConvolution(torch.autograd.Function):
             taps.multiply(x[part].to(precision), pqr)
             p, q, r = pqr.chunk(3, dim=2)
             torch.sigmoid(q, out=out)
-            out.mul_(p).add_(r).relu_()
+            torch.addcmul(r, p, out, out=out).relu_()
         ctx.save_for_backward(x, kernel, pqr_BRO)
         ctx.precision = precision
         return out_BTNC
@@ -118,7 +118,7 @@ def _through_gate(d_out: Tensor, pqr: Tensor) -> Tensor:
     p, q, r = pqr.chunk(3, dim=2)
     d_pqr, gate = torch.empty_like(pqr), torch.sigmoid(q)
     d_p, d_q, d_r = d_pqr.chunk(3, dim=2)
-    _relu_backward(d_out, torch.mul(p, gate, out=d_q).add_(r), 0, grad_input=d_r)
+    _relu_backward(d_out, torch.addcmul(r, p, gate, out=d_q), 0, grad_input=d_r)
     torch.mul(d_r, gate, out=d_p)
     torch.mul(d_p, p, out=d_q).addcmul_(d_q, gate, value=-1)
     return d_pqr

@@ -153,7 +153,7 @@ class UnitGCN(nn.Module):
         out_BCTN.add_(self._residual(x_BTNF))
         if self.attention:
             return self._gated(out_BCTN.relu_().permute(0, 2, 3, 1))
-        return _relu(out_BCTN).permute(0, 2, 3, 1)
+        return out_BCTN.relu_().permute(0, 2, 3, 1).clone()
 
     def _residual(self, x_BTNF: Tensor) -> Tensor:
         """`[B, C, T, N]`."""
@@ -232,17 +232,12 @@ class AAGCN(nn.Module):
             out_BCTN.add_(self.residual.normalised(x_BTNC))
         elif self.has_residual:
             out_BCTN.add_(x_BTNC.permute(0, 3, 1, 2))
-        return _relu(out_BCTN)
+        return out_BCTN.relu_().clone()  # relu keeps its result, and this is the caller's to change
 
 
 def normalised(x_BTNC: Tensor, norm: nn.BatchNorm2d) -> Tensor:
     """Batch normalisation, `[B, C, T, N]`; to write over it is free, over a view of it costs two copies."""
     return cast("Tensor", norm(x_BTNC.permute(0, 3, 1, 2)))
-
-
-def _relu(x: Tensor) -> Tensor:
-    """relu, written over x; its backward pass keeps a mask and not the result, which is the caller's."""
-    return x.masked_fill_(x <= 0, 0.0)
 
 
 def _convolutions(in_channels: int, out_channels: int, count: int) -> nn.ModuleList:
