@@ -6,6 +6,7 @@ Nothing here knows Snakemake; `workflow/` turns the runs into jobs.
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ class Study:
     references: tuple[Settings, ...]
     baseline: Settings | None
 
-    @property
+    @cached_property
     def all_runs(self) -> tuple[Run, ...]:
         """The runs declared, and behind them those that train the encoders which some of them build on."""
         encoders = (run.encoder for run in self.runs if run.encoder)

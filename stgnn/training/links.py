@@ -64,10 +64,11 @@ class LinkPrediction(StreamTask):
         """Whether the model has weights to train."""
         return self.events.learns
 
-    @torch.no_grad()
     def fit(self) -> float:
         """Remember the training events; there is no loss, for what happened before is looked up."""
-        self._state = self.setup.state_after_training(self.between)
+        self._state = self.setup.state_after(
+            TRAIN, view=self.setup.train_view, doing="remembering training", between=self.between
+        )
         return float("nan")
 
     def steps_per_epoch(self) -> int:

@@ -22,11 +22,10 @@ from stgnn.data.events.batches import EventBatch
 from stgnn.distributed.world import World
 from stgnn.errors import InputError
 from stgnn.files import replacing, replacing_folder
-from stgnn.models.temporal.base import State
 from stgnn.store.split import HELD_OUT, TEST, TRAIN, VALIDATION
 from stgnn.training.checkpoint import load_best_model
 from stgnn.training.options import choose_device
-from stgnn.training.stream_setup import StreamSetup, each, prepare_stream
+from stgnn.training.stream_setup import prepare_stream
 
 log = logging.getLogger(__name__)
 AT_ONCE = 256  # sources
@@ -51,7 +50,11 @@ class TrainedStream:
             raise InputError("--time", f"{time} is not after the last event, at {last}", "give a later time")
         if self.setup.model.learns:
             self.setup.model.load_state_dict(load_best_model(run / "checkpoint.pt", self.setup.device))
-        self.state = _after_all(self.setup)
+        self.setup.model.eval()
+        self.state = self.setup.state_after(
+            TRAIN, HELD_OUT, VALIDATION, TEST,
+            view=self.setup.view, doing="reading the stream", between=lambda: None,
+        )  # fmt: skip
 
     def write_ranking(self, out: Path, sources: Sequence[str], keep: int) -> None:
         """Write the `keep` likeliest destinations of each source (of all that ever were one, if none is named) as CSV.
@@ -115,14 +118,3 @@ class TrainedStream:
         """The question as a batch of events that have not happened: to a model only sources and times matter."""
         time_S = torch.full_like(source_S, self.time)
         return EventBatch(self.setup.store.num_events, source_S, source_S, source_S, time_S, None, None)
-
-
-@torch.no_grad()
-def _after_all(setup: StreamSetup) -> State:
-    model, view = setup.model.eval(), setup.view
-    state = model.initial_state()
-    if not state.tensors():
-        return state
-    for batch in each(setup.stream(TRAIN, HELD_OUT, VALIDATION, TEST), "reading the stream", lambda: None):
-        state = model.advance(state, batch, view).detach()
-    return state

@@ -21,7 +21,6 @@ from stgnn.errors import InputError
 from stgnn.models.build import build
 from stgnn.models.temporal.base import EventModel, State, StreamShape
 from stgnn.store.event_store import EventStore, open_event_store
-from stgnn.store.split import TRAIN
 from stgnn.tasks import StreamProtocol, stream_protocol
 from stgnn.training.options import Training
 
@@ -62,13 +61,14 @@ class StreamSetup:
         """The events of these roles, in batches of the run's protocol."""
         return EventStream(self.store, roles, self.protocol.batch_size, self.device)
 
-    def state_after_training(self, between: Callable[[], None]) -> State:
-        """The state after all training events, by the weights as they are now."""
+    @torch.no_grad()
+    def state_after(self, *roles: int, view: EventView, doing: str, between: Callable[[], None]) -> State:
+        """The state after all events of these roles, by the weights as they are now; see `each` for the last two."""
         state = self.model.initial_state()
         if not state.tensors():
             return state
-        for batch in each(self.stream(TRAIN), "remembering training", between):
-            state = self.model.advance(state, batch, self.train_view).detach()
+        for batch in each(self.stream(*roles), doing, between):
+            state = self.model.advance(state, batch, view).detach()
         return state
 
     def new_B(self, batch: EventBatch) -> Tensor:

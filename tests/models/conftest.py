@@ -1,10 +1,15 @@
-"""One tiny directed, weighted graph for every model test."""
+"""One tiny directed, weighted graph for every model test, and a store whose graph changes."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
 from stgnn.graph.graph import Graph
 from stgnn.models.base import TaskShape
+from stgnn.store import open_store, write_store
+from tests.conftest import make_signal
 
 EDGE_INDEX = torch.tensor([[0, 1, 2, 3, 4, 0, 2], [1, 2, 3, 4, 0, 2, 0]])
 EDGE_WEIGHT = torch.tensor([0.5, 1.0, 2.0, 0.7, 1.3, 0.4, 0.9])
@@ -32,3 +37,17 @@ def tiny_gpt2(tmp_path_factory):
     config = transformers.GPT2Config(**sizes, bos_token_id=0, eos_token_id=0)
     transformers.GPT2Model(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def changing_store(tmp_path_factory):
+    """60 entries on 5 graph nodes, with edges of their own."""
+    rng, count = np.random.default_rng(3), 60
+    ptr = np.arange(count + 1) * 6
+    signal = replace(
+        make_signal(rng.normal(size=(count, 5, 1)), dated=False),
+        edge_index=rng.integers(0, 5, (2, ptr[-1])), edge_weight=rng.random(ptr[-1]).astype(np.float32), edge_ptr=ptr,
+    )  # fmt: skip
+    path = tmp_path_factory.mktemp("changing") / "small.zarr"
+    write_store(signal, path)
+    return open_store(path)

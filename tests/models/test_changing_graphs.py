@@ -4,7 +4,6 @@ import json
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
@@ -12,28 +11,12 @@ from stgnn.data import EntryEdges
 from stgnn.graph.graph import Graph
 from stgnn.models.base import Known, TaskShape
 from stgnn.models.gconvgru import GConvGRUForecaster
-from stgnn.store import open_store, write_store
 from stgnn.training.engine import train_run
-from tests.conftest import make_signal
 from tests.training.conftest import settings_of
 
 SHAPE = TaskShape(input_len=4, horizon=2, num_nodes=5, num_inputs=1, num_outputs=1)
 EDGELESS = Graph(torch.zeros(2, 0, dtype=torch.long), None, 5)
 SETTINGS = {"hidden_channels": 6, "filter_taps": 3}
-
-
-@pytest.fixture(scope="module")
-def changing_store(tmp_path_factory):
-    """60 entries on 5 graph nodes, with edges of their own."""
-    rng, count = np.random.default_rng(3), 60
-    ptr = np.arange(count + 1) * 6
-    signal = replace(
-        make_signal(rng.normal(size=(count, 5, 1)), dated=False),
-        edge_index=rng.integers(0, 5, (2, ptr[-1])), edge_weight=rng.random(ptr[-1]).astype(np.float32), edge_ptr=ptr,
-    )  # fmt: skip
-    path = tmp_path_factory.mktemp("changing") / "small.zarr"
-    write_store(signal, path)
-    return open_store(path)
 
 
 @pytest.fixture

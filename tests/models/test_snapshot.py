@@ -1,8 +1,5 @@
 """Models of single snapshots: one step of a layer from past entries side by side, and nothing else."""
 
-from dataclasses import replace
-
-import numpy as np
 import pytest
 import torch
 import yaml
@@ -14,29 +11,13 @@ from stgnn.models.base import Known, TaskShape
 from stgnn.models.build import build_model
 from stgnn.models.snapshot.a3tgcn import SnapshotA3TGCN
 from stgnn.models.snapshot.gconvlstm import SnapshotGConvLSTM
-from stgnn.store import open_store, write_store
 from stgnn.training.engine import train_run
-from tests.conftest import make_signal
 from tests.models.test_named_models import MODELS
 from tests.training.conftest import settings_of
 
 SHAPE = TaskShape(input_len=4, horizon=1, num_nodes=5, num_inputs=1, num_outputs=1)
 SNAPSHOT = [name for name in MODELS if name.startswith("snapshot-")]
 BLIND = {"snapshot-dcrnn-k1", "snapshot-gconvgru-k1", "snapshot-gconvlstm-k1", "snapshot-gclstm"}
-
-
-@pytest.fixture(scope="module")
-def changing_store(tmp_path_factory):
-    """60 entries on 5 graph nodes, with edges of their own."""
-    rng, count = np.random.default_rng(3), 60
-    ptr = np.arange(count + 1) * 6
-    signal = replace(
-        make_signal(rng.normal(size=(count, 5, 1)), dated=False),
-        edge_index=rng.integers(0, 5, (2, ptr[-1])), edge_weight=rng.random(ptr[-1]).astype(np.float32), edge_ptr=ptr,
-    )  # fmt: skip
-    path = tmp_path_factory.mktemp("changing") / "small.zarr"
-    write_store(signal, path)
-    return open_store(path)
 
 
 def build(name, graph):
