@@ -139,7 +139,7 @@ class _Stream:
 
     def chunks(self) -> Iterator[Iterator[EventLine]]:
         """Yield the lines, a few megabytes at a time; empty ones hold no event."""
-        for first, chunk in self.file.chunks(ended=False):
+        for first, chunk in self.file.chunks():
             yield (
                 EventLine(self.file, number, text, self.file_unit, self.time_unit, self.rounded)
                 for number, text in enumerate(chunk.split(b"\n"), first)

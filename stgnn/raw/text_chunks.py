@@ -28,39 +28,35 @@ class TextFile:
         """Return how an error names a line."""
         return f"line {line}" if self.member is None else f"{self.member}, line {line}"
 
-    def chunks(self, *, ended: bool = True) -> Iterator[tuple[int, bytes]]:
+    def chunks(self) -> Iterator[tuple[int, bytes]]:
         """Yield (number of the first line, bytes of whole lines), each chunk of about `CHUNK` bytes.
 
-        Raises `InputError` for compressed data that are damaged, a byte that no text has, and, if `ended`, a last line
-        without a line break: a number at the end of a file that was cut short looks like a number.
+        Every line ends with a line break, the file's last one too where the file has none there. Raises `InputError`
+        for compressed data that are damaged and a byte that no text has.
         """
         line = 1
         try:
             with _text(self.path, self.member) as stream:
                 while chunk := stream.read(CHUNK):
                     chunk += stream.readline(LONGEST)
-                    self._check(line, chunk, ended)
+                    self._check(line, chunk)
+                    if not chunk.endswith(b"\n"):
+                        chunk += b"\n"
                     yield line, chunk.removeprefix(_BYTE_ORDER_MARK) if line == 1 else chunk
                     line += chunk.count(b"\n")
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             problem = f"{self.place(line)}: the gzip data are damaged or cut short from here on ({error})"
             raise InputError(self.path, problem, "retrieve the file again") from error
 
-    def _check(self, first: int, chunk: bytes, ended: bool) -> None:
+    def _check(self, first: int, chunk: bytes) -> None:
         if b"\0" in chunk:
             line = first + chunk.count(b"\n", 0, chunk.index(b"\0"))
             raise InputError(
                 self.path, f"{self.place(line)}: a byte 0, so not UTF-8 text", "save the file as UTF-8"
             )
-        if not chunk.endswith(b"\n"):
+        if len(chunk) > LONGEST and not chunk.endswith(b"\n"):
             line = first + chunk.count(b"\n")
-            if len(chunk) > LONGEST:
-                raise InputError(
-                    self.path, f"{self.place(line)}: over {LONGEST >> 20} MB without a line break"
-                )
-            if ended:
-                problem = f"{self.place(line)}: the file ends without a line break, as one that was cut short"
-                raise InputError(self.path, problem, "retrieve it again, or end the last line if it is whole")
+            raise InputError(self.path, f"{self.place(line)}: over {LONGEST >> 20} MB without a line break")
 
 
 @contextmanager

@@ -222,11 +222,30 @@ def test_a_file_without_events_is_an_error(write: Write, text: str) -> None:
         write("snap-text", text)
 
 
-def test_a_last_line_without_its_end_is_taken_for_cut_off(write: Write) -> None:
-    with pytest.raises(
-        InputError, match="line 3: the file ends without a line break, as one that was cut short"
-    ):
-        whole(write("snap-text", "1 2 30\n1 2 31\n1 2 3"))
+@pytest.mark.parametrize("chunk", [*range(1, 26), 1 << 20])
+@pytest.mark.parametrize("end", ["", "\r"])
+def test_a_last_line_needs_no_line_break(
+    write: Write, monkeypatch: pytest.MonkeyPatch, chunk: int, end: str
+) -> None:
+    monkeypatch.setattr("stgnn.raw.text_chunks.CHUNK", chunk)
+    for packed in (bytes, gzip.compress):
+        block = whole(write("snap-text", packed(f"1 2 30\n1 2 31\n11 2 32{end}".encode())))
+        assert block.src.tolist() == [1, 1, 11] and block.t.tolist() == [30, 31, 32]
+
+
+def test_a_last_line_without_a_line_break_may_be_the_only_one_and_follow_a_name(write: Write) -> None:
+    assert whole(write("jodie-csv", HEADER + "0,3,36.0,1")).dst.tolist() == [3]
+    with pytest.raises(InputError, match="line 1: no events in the file"):
+        write("jodie-csv", HEADER.strip())
+
+
+@pytest.mark.parametrize(
+    "last, expected",
+    [("1 2", "2 fields, expected 3"), ("1 2 ", "time: a missing value"), ("1 2 x", "time: found 'x'")],
+)
+def test_a_last_line_cut_short_is_named(write: Write, last: str, expected: str) -> None:
+    with pytest.raises(InputError, match=f"line 3[:,] {expected}"):
+        whole(write("snap-text", f"1 2 30\n1 2 31\n{last}"))
 
 
 def test_a_binary_file_is_no_line_of_any_length(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:

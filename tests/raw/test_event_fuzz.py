@@ -303,6 +303,7 @@ def test_a_sound_file_reads_as_plain_python_reads_it(write: Any, name: str) -> N
     form = FORMATS[name]
     found = events_of(write(form, form.pack(form.text)))
     assert found == form.plain(form.text) and len(found) == ROWS
+    assert events_of(write(form, form.pack(form.text.removesuffix(b"\n")))) == found
 
 
 def outcome(write: Any, form: Format, content: bytes) -> list[Event] | InputError:
