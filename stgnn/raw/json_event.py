@@ -16,6 +16,7 @@ from stgnn.raw.numerals import UNITS, mend_unit, whole
 from stgnn.raw.text_chunks import TextFile
 
 NEEDED, OPTIONAL = ("src", "dst", "t"), ("label", "x")
+MIXED = "write all times as dates or all as numbers"
 KINDS: dict[type, str] = {int: "a whole number >= 0", str: "text"}  # of ids
 _ISO = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)"
@@ -64,8 +65,11 @@ class EventLine:
             self.refuse(f"{key}: found {shown(value)}, expected {KINDS[kind]}")
         return value
 
-    def time(self, value: Any) -> int:
-        """Return a time in the wanted unit: a number of the file's unit, or an ISO 8601 date (and time)."""
+    def time(self, value: Any, dates: bool) -> int:
+        """Return a time in the wanted unit: a number of the file's unit, or if `dates` an ISO 8601 date (and time)."""
+        if isinstance(value, str) is not dates:
+            expected = "a date and time" if dates else "a number"
+            self.refuse(f"t: found {shown(value)}, expected {expected}, as in the first event", MIXED)
         if isinstance(value, str):
             return self._counted(value, self._seconds(value), "s")
         if type(value) is float:  # its decimals, not their nearest binary fraction

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def read_json_lines(dataset: Dataset, folder: Path) -> Events:
     """Read objects with `src`, `dst` and `t`, and with `label` and `x` either in every event or in none.
 
-    Ids are text or whole numbers >= 0, for the whole file as in its first event. `t` is a number of `file_unit` (s),
-    or an ISO 8601 date and time, in UTC where it names no time zone; it must be whole in `time_unit` (s) unless
+    Ids are text or whole numbers >= 0, `t` is a number of `file_unit` (s) or an ISO 8601 date and time, in UTC where
+    it names no time zone: for the whole file as in its first event. Times must be whole in `time_unit` (s) unless
     `round_times`. `label` is a whole number in -128..127. `x` lists as many finite numbers in every event. Further
     options: `bipartite` (false), `labels: false` to leave labels out.
     """
@@ -58,6 +58,7 @@ class _Shape:
     keys: frozenset[str]
     src: type
     dst: type  # int or str, as `src`
+    dates: bool  # times are text, not numbers
     features: int
 
 
@@ -80,7 +81,7 @@ class _Columns:
             line.refuse(f"this event {lacks} {key!r}, unlike the first one", "give all events the same keys")
         self.src.append(line.identity("src", event["src"], shape.src))
         self.dst.append(line.identity("dst", event["dst"], shape.dst))
-        self.t.append(line.time(event["t"]))
+        self.t.append(line.time(event["t"], shape.dates))
         if "label" in event:
             self.label.append(line.label(event["label"]))
         if "x" in event:
@@ -127,7 +128,8 @@ class _Stream:
                 "src and dst are not alike, one text and one a number", "say `bipartite: true` if rightly so"
             )
         x = event.get("x")
-        return _Shape(frozenset(event), *kinds, features=len(x) if isinstance(x, list) else 0)
+        features = len(x) if isinstance(x, list) else 0
+        return _Shape(frozenset(event), *kinds, dates=isinstance(event["t"], str), features=features)
 
     def blocks(self, shape: _Shape, has_label: bool) -> Iterator[EventBlock]:
         """Yield the events in the file's order."""

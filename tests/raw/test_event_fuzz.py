@@ -151,7 +151,7 @@ def objects(content: bytes) -> list[Event]:
         assert microseconds.denominator == 1 and abs(microseconds) < 2**63
         assert all(type(each) in (int, Decimal) for each in event["x"])
         assert type(event["label"]) is int
-        shapes.add((type(ids[0]), type(ids[1]), len(event["x"]), *sorted(event)))
+        shapes.add((type(ids[0]), type(ids[1]), isinstance(t, str), len(event["x"]), *sorted(event)))
         features = tuple(single(str(each)) for each in event["x"])
         events.append((*ids, int(microseconds), small(event["label"]), features))
     assert len(shapes) == 1

@@ -107,9 +107,10 @@ WRONG = {
     "no id": (EVENT | {"dst": None}, "dst: found None"),
     "true for an id": (EVENT | {"dst": True}, "dst: found True"),
     "half a second": (EVENT | {"t": 0.5}, "t: '0.5' s is no whole number of s in int64; say `time_unit: ms`"),
-    "half a second of a date": (EVENT | {"t": "2024-01-01T00:00:00.5"}, "t: .*no whole number of s.*`time_unit: ms`"),
-    "no such day": (EVENT | {"t": "2024-02-30"}, "t: '2024-02-30' is no time; write times as"),
-    "words for a time": (EVENT | {"t": "noon"}, "t: 'noon' is no time"),
+    "a date among numbers": (
+        EVENT | {"t": "2024-02-29"},
+        "t: found '2024-02-29', expected a number, as in the first event; write all times as dates or all as numbers",
+    ),
     "no time": (EVENT | {"t": None}, "t: found None, expected a number or an ISO 8601 date"),
     "not a number": ('{"src": 3, "dst": 4, "t": NaN}', "found NaN, expected a finite number"),
     "a huge number": ('{"src": 3, "dst": 4, "t": 1' + "0" * 5000 + "}", "Exceeds the limit"),
@@ -122,6 +123,28 @@ def test_a_wrong_line_is_one_error_with_file_and_line(write: Write, tmp_path: Pa
     with pytest.raises(InputError, match=f"log.jsonl: line 2: {expected}") as caught:
         list(write(EVENT, line, EVENT).blocks())
     assert caught.value.where == str(tmp_path / "log.jsonl") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "t, expected",
+    [
+        ("2024-01-01T00:00:00.5", "t: .*no whole number of s.*`time_unit: ms`"),
+        ("2024-02-30", "t: '2024-02-30' is no time; write times as"),
+        ("noon", "t: 'noon' is no time"),
+        (1709208000, "t: found 1709208000, expected a date and time, as in the first event"),
+        (0.5, "t: found 0.5, expected a date and time, as in the first event"),
+        (None, "t: found None, expected a date and time, as in the first event"),
+    ],
+)
+def test_a_wrong_time_among_dates_is_named(write: Write, t: Any, expected: str) -> None:
+    dated = EVENT | {"t": "2024-02-28"}
+    with pytest.raises(InputError, match=f"log.jsonl: line 2: {expected}"):
+        list(write(dated, EVENT | {"t": t}, dated).blocks())
+
+
+def test_times_of_a_file_may_be_whole_and_broken_numbers(write: Write) -> None:
+    (block,) = write(EVENT, EVENT | {"t": 5.5}, time_unit="ms").blocks()
+    assert block.t.tolist() == [5000, 5500]
 
 
 @pytest.mark.parametrize(
