@@ -5,6 +5,7 @@ Axes: E events, N graph nodes, H half-edges, R queries, K neighbours of a query.
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stgnn.hashing import below, keyed, mix_words
-from stgnn.store.temporal_csr import TemporalCSR
+from stgnn.store.temporal_csr import BLOCK, TemporalCSR
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,19 @@ class TemporalNeighbours:
         """How many half-edges a node has before each cut: [R] int64."""
         first_R, past_R = self._range(node_R, cut_R)
         return past_R - first_R
+
+    def num_events(self, node_R: Tensor, cut_R: Tensor) -> Tensor:
+        """How many events a node has before each cut, where `degree` counts a self loop twice: [R] int64."""
+        first_R, past_R = (
+            torch.searchsorted(self._loop_key, node_R * self._stride + end) for end in (0, cut_R)
+        )
+        return self.degree(node_R, cut_R) - (past_R - first_R)
+
+    @cached_property
+    def _loop_key(self) -> Tensor:
+        """The key of every self loop, ascending: the one that two half-edges have."""
+        runs = (self._key[first : first + BLOCK + 1] for first in range(0, len(self._key), BLOCK))
+        return torch.cat([key[1:][key[1:] == key[:-1]] for key in runs])
 
     def cut_at(self, t_R: Tensor) -> Tensor:
         """The first event with time >= t, for each t: [R] int64, E where there is none."""

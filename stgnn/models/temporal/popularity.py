@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class Popularity(Baseline):
-    """Scores a candidate by its number of events before the cut, whoever the source is."""
+    """Scores a candidate by its number of events before the cut, whoever the other is; a self loop is one event."""
 
     def scores(
         self, src_R: Tensor, t_R: Tensor, cut_R: Tensor, candidate_RQ: Tensor, view: "EventView"
     ) -> Tensor:
         """See `Baseline.scores`."""
         cut_RQ = cut_R[:, None].expand_as(candidate_RQ)
-        degree = view.neighbours.degree(candidate_RQ.flatten(), cut_RQ.flatten())
-        return degree.view(candidate_RQ.shape).float()
+        count = view.neighbours.num_events(candidate_RQ.flatten(), cut_RQ.flatten())
+        return count.view(candidate_RQ.shape).float()

@@ -49,11 +49,16 @@ def test_both_samplers_equal_brute_force_on_multigraphs_with_ties_and_loops(
     stream = random_stream(seed, num_events, nodes=nodes, times=6, bipartite=bipartite)
     neighbours, (node_R, cut_R) = finder(stream), all_queries(stream)
     recent, uniform = neighbours.recent(node_R, cut_R, k), neighbours.uniform(node_R, cut_R, k, seed)
-    degree = neighbours.degree(node_R, cut_R).tolist()
-    queries = zip(node_R.tolist(), cut_R.tolist(), rows_of(recent), rows_of(uniform), degree, strict=True)
-    for node, cut, most_recent, drawn, count in queries:
+    counted = zip(
+        *(count(node_R, cut_R).tolist() for count in (neighbours.degree, neighbours.num_events)), strict=True
+    )
+    queries = zip(node_R.tolist(), cut_R.tolist(), rows_of(recent), rows_of(uniform), counted, strict=True)
+    for node, cut, most_recent, drawn, counts in queries:
         history = neighbours_by_hand(stream, node, cut)
-        assert most_recent == history[:k] and count == len(history)
+        assert most_recent == history[:k] and counts == (
+            len(history),
+            len({event for _, event, _ in history}),
+        )
         assert set(drawn) <= set(history) and len(drawn) == (k if history else 0)
     for found in (recent, uniform):
         for column in (found.node_RK, found.event_RK, found.time_RK):
