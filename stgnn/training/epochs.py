@@ -2,6 +2,7 @@
 
 import logging
 import math
+import statistics
 
 from stgnn.errors import InputError
 from stgnn.tasks import Predicted
@@ -28,6 +29,15 @@ def note_epoch(
     """Add the epoch to the history, which becomes `per_epoch_stats.csv`; NaN is what was not scored."""
     row = {"runtime": seconds, names.train: train, names.validation: validation, "learning_rate": rate}
     progress.history.append({"epoch": progress.epoch} | row)
+
+
+def usual_seconds(progress: Progress) -> float:
+    """The time that an epoch usually takes: the median over those after the first one, if there are any.
+
+    In the first one files are read for the first time and memory is asked for, kernels are chosen or compiled.
+    """
+    seconds = [row["runtime"] for row in progress.history]
+    return statistics.median(seconds[1:] or seconds)
 
 
 def say_epoch(progress: Progress, epochs: int, names: Predicted) -> None:

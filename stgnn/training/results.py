@@ -15,6 +15,7 @@ import yaml
 
 from stgnn.files import write_text
 from stgnn.training.checkpoint import Progress
+from stgnn.training.epochs import usual_seconds
 from stgnn.training.monitor import Memory, device_memory_mb, system_memory_mb
 from stgnn.training.task import Task
 
@@ -60,7 +61,7 @@ def _stats(
         "max_private_mem": most.private,
         "max_shared_mem": most.shared,
         "epochs": progress.epoch,
-        "epoch_seconds": progress.training_seconds / progress.epoch,
+        "epoch_seconds": usual_seconds(progress),
         f"{task.samples}_per_second": progress.samples_seen / stepping if stepping else "",
         "device": str(task.device),
         **_exchanged(progress, peaks),

@@ -37,12 +37,17 @@ def run(settings: dict[str, Any], store: SignalStore, folder: Path, code: str = 
     return metrics
 
 
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
 def without_clocks(folder: Path) -> tuple[Any, ...]:
     """What a run leaves, but for the times in it."""
-    with (folder / "per_epoch_stats.csv").open() as file:
-        epochs = [
-            {key: value for key, value in row.items() if key != "runtime"} for row in csv.DictReader(file)
-        ]
+    epochs = [
+        {key: value for key, value in row.items() if key != "runtime"}
+        for row in table(folder / "per_epoch_stats.csv")
+    ]
     metrics = json.loads((folder / "metrics.json").read_text())
     metrics.pop("run")  # the folder's name
     return metrics, epochs, (folder / "run.yaml").read_text()
@@ -119,6 +124,10 @@ def test_result_files_have_pgti_columns_first(small_store: SignalStore, tmp_path
         assert lines[0].startswith(header)
         assert len(lines) == {"stats.csv": 2, "per_epoch_stats.csv": 4}.get(name, len(lines))
     assert yaml.safe_load((tmp_path / "run" / "run.yaml").read_text()) == settings_of()
+    (stats,), epochs = (table(tmp_path / "run" / name) for name in ("stats.csv", "per_epoch_stats.csv"))
+    seconds = [float(epoch["runtime"]) for epoch in epochs]
+    assert float(stats["training"]) == pytest.approx(sum(seconds))
+    assert float(stats["epoch_seconds"]) == pytest.approx(sum(seconds[1:]) / 2)  # not the first one
 
 
 def test_learning_rate_falls_at_the_milestones(small_store: SignalStore, tmp_path: Path) -> None:
