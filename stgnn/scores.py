@@ -12,15 +12,16 @@ AGAINST_NEGATIVES = (
     "ap_batch",
     "auc_batch",
 )  # of an event stream's links, from stored negatives
+PROPERLY = ("ap_proper", "auc_proper", "count_proper")  # the same of the events that have such a negative
 RANKINGS = ("mrr", "hits_1", "hits_3", "hits_10")  # of links among all destinations
 LABEL_SCORES = ("label_ap", "label_auc")  # of the labels of events
 FALLBACK = "fallback"  # share of a kind's stored negatives that are random ones, for want of one of the kind
-SCORES = ENTRY_SCORES + AGAINST_NEGATIVES + RANKINGS + LABEL_SCORES  # all that belong to a split
+SCORES = ENTRY_SCORES + AGAINST_NEGATIVES + PROPERLY + RANKINGS + LABEL_SCORES  # all that belong to a split
 
 
 SCORES_OF: Mapping[str, tuple[str, ...]] = {
     ENTRIES: ENTRY_SCORES,
-    LINKS: AGAINST_NEGATIVES + RANKINGS,
+    LINKS: AGAINST_NEGATIVES + PROPERLY + RANKINGS,
     NODES: LABEL_SCORES,
 }
 
@@ -37,7 +38,10 @@ HEADLINE: Mapping[str, str] = {ENTRIES: "mae", LINKS: "ap", NODES: "label_auc"}
 
 
 def in_full(measured: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a column or reference with what goes without saying: the test split, all its nodes, random negatives."""
+    """Return a column or reference with what goes without saying: the test split, all its nodes, random negatives.
+
+    Random negatives are never fallbacks, so what is said of fallbacks is of historical ones.
+    """
     metric = measured["metric"]
     if metric == FALLBACK:
         return {"negatives": "historical"} | dict(measured)
@@ -46,6 +50,8 @@ def in_full(measured: Mapping[str, Any]) -> dict[str, Any]:
     usual = {"split": "test"}
     if metric in AGAINST_NEGATIVES:
         usual |= {"nodes": "all", "negatives": "random"}
+    if metric in PROPERLY:
+        usual |= {"nodes": "all", "negatives": "historical"}
     if metric in RANKINGS:
         usual |= {"nodes": "all", "negatives": "every"}
     return usual | dict(measured)

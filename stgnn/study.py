@@ -16,7 +16,7 @@ from stgnn.compatible import check_compatible, check_event_run
 from stgnn.errors import InputError
 from stgnn.event_runs import Settings
 from stgnn.runs import LISTS, Run, matches, resolve
-from stgnn.scores import ENTRY_SCORES, RANKINGS, RECORDED_BY, SCORES, SCORES_OF, in_full
+from stgnn.scores import ENTRY_SCORES, PROPERLY, RANKINGS, RECORDED_BY, SCORES, SCORES_OF, in_full
 from stgnn.settings import canonical, check, read_yaml, require_known, with_defaults
 from stgnn.site import COMMAND_LINE, PROFILES, as_meant, site_file
 from stgnn.tasks import ENTRIES, PREDICTED, predicted
@@ -288,5 +288,8 @@ def _check_negatives(measured: Settings, runs: Sequence[Run], path: Path, key: s
         )
         todo = "use every, or leave it out" if metric in RANKINGS else "use random, historical or inductive"
         raise InputError(path, f"{key}: '{negatives}', but {metric} {of}", todo)
+    if metric in PROPERLY and negatives == "random":
+        problem = f"{key}: 'random', but {metric} leaves out what is random for want of others"
+        raise InputError(path, problem, "use historical or inductive")
     if not any(negatives in run.settings["task"]["negatives"] for run in runs):
         raise InputError(path, f"{key}: no run scores '{negatives}'", "add it to task.negatives")

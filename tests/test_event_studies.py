@@ -69,6 +69,8 @@ def test_columns_mean_the_test_part_all_nodes_and_random_negatives_unless_told(l
     ap, mrr = table["columns"]
     assert (ap["split"], ap["nodes"], ap["negatives"]) == ("test", "all", "random")
     assert (mrr["split"], mrr["nodes"], mrr["negatives"]) == ("test", "new", "every")
+    (table,) = load(tables=[{"name": "hard", "columns": [{"metric": "ap_proper"}]}]).tables
+    assert (table["columns"][0]["nodes"], table["columns"][0]["negatives"]) == ("all", "historical")
 
 
 def test_a_node_classification_brings_the_run_that_trains_its_encoder(load: Load) -> None:
@@ -147,6 +149,10 @@ def test_a_node_classification_brings_the_run_that_trains_its_encoder(load: Load
         (
             {"tables": [{"name": "a", "columns": [{"metric": "mrr", "negatives": "random"}]}]},
             "negatives: 'random', but mrr are of ranks among all destinations; use every",
+        ),
+        (
+            {"tables": [{"name": "a", "columns": [{"metric": "ap_proper", "negatives": "random"}]}]},
+            "negatives: 'random', but ap_proper leaves out what is random for want of others; use historical",
         ),
         (
             {"task": {"negatives": ["random"]}},

@@ -58,7 +58,7 @@ def derive(
         train_destination=train_destination,
         graph=graph,
         train_graph=train_graph,
-        drawn=sampler.draw(allocate=_under("negative", allocate)),
+        drawn=sampler.draw(allocate=allocate),
         surprise=surprise_index(src, dst, num_nodes, split, trained, allocate=scratch),
     )
 

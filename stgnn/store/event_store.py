@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from stgnn.errors import InputError
 from stgnn.store.derive import derive
-from stgnn.store.negatives import KINDS
+from stgnn.store.negatives import KINDS, SOMETIMES_LACKING
 from stgnn.store.opening import opening
 from stgnn.store.rows import map_rows
 from stgnn.store.split import Protocol
@@ -44,6 +44,9 @@ class EventStore:
     graph: TemporalCSR  # of all events
     train_graph: TemporalCSR  # of training events
     negatives: Mapping[str, NDArray[np.int32]]  # kind -> [validation and test events in order, Q]
+    fallbacks: Mapping[
+        str, NDArray[np.bool_]
+    ]  # kind -> [the same events] are those negatives random for want of one?
     bipartite: bool
     num_nodes: int
     time_unit: str = "s"
@@ -94,6 +97,9 @@ def _read(path: Path, manifest: Mapping[str, Any]) -> EventStore:
     attributes: dict[str, Any] = dict(zarr.open_group(path, mode="r").attrs)
     text = ("node", "feature")
     rows = {name: map_rows(path, name) for name in manifest["arrays"] if name not in text}
+    if not {f"fallback_{kind}" for kind in SOMETIMES_LACKING} <= rows.keys():
+        problem = "does not say which negatives are random ones: an earlier version of stgnn made it"
+        raise InputError(path, problem, "ingest the dataset again")
     return EventStore(
         src=rows["src"],
         dst=rows["dst"],
@@ -108,6 +114,7 @@ def _read(path: Path, manifest: Mapping[str, Any]) -> EventStore:
         graph=_graph(rows, "graph"),
         train_graph=_graph(rows, "train_graph"),
         negatives={kind: rows[f"negative_{kind}"] for kind in KINDS},
+        fallbacks={kind: rows[f"fallback_{kind}"] for kind in SOMETIMES_LACKING},
         bipartite=bool(attributes["bipartite"]),
         num_nodes=int(attributes["num_nodes"]),
         time_unit=str(attributes["time_unit"]),
@@ -169,6 +176,9 @@ def events_in_memory(
         graph=derived.graph,
         train_graph=derived.train_graph,
         negatives={kind: drawn.destination for kind, drawn in derived.drawn.items()},
+        fallbacks={
+            kind: drawn.is_fallback for kind, drawn in derived.drawn.items() if drawn.is_fallback is not None
+        },
         bipartite=bipartite,
         num_nodes=num_nodes,
     )

@@ -8,7 +8,7 @@ al. 2022, "Towards better evaluation for dynamic link prediction", made source b
 - historical: a destination that the source met in training;
 - inductive: one that it met after training and before the event, but never in training.
 
-Where a source has no such destination, the draw is random; the share of those is part of the result.
+Where a source has no such destination, the draw is random, a fallback; which those are is part of the result.
 
 Axes: E events, N graph nodes, D destinations, R events of a block, Q negatives an event, P pairs of a source and a time
 in a block, X distinct (pair, destination) that happened.
@@ -29,6 +29,7 @@ from stgnn.store.tie_blocks import begins_time, tie_blocks
 
 Ints = NDArray[np.int64]
 KINDS = ("random", "historical", "inductive")
+SOMETIMES_LACKING = KINDS[1:]
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,9 @@ class Negatives:
     """The negatives of one kind, with what tells whether two stores rank against the same."""
 
     destination: NDArray[np.int32]  # [validation and test events in order, Q]
-    sha256: str  # of its bytes, little-endian in C order
-    fallback: float  # share drawn at random because the source had none of the kind
+    is_fallback: NDArray[np.bool_] | None  # [the same events] random in place of the kind; None for random
+    sha256: str  # of the destinations' bytes, little-endian in C order
+    fallback: float  # share of fallbacks
     unavoidable: float  # share that did happen, since the source met every destination at that time
 
 
@@ -78,22 +80,24 @@ class _Pool:
 class _Drawn:
     """The negatives of one kind while they are drawn."""
 
-    def __init__(self, out_EQ: NDArray[np.int32]) -> None:
-        self._out_EQ, self._hasher = out_EQ, hashlib.sha256()
+    def __init__(self, out_EQ: NDArray[np.int32], fallback_E: NDArray[np.bool_] | None) -> None:
+        self._out_EQ, self._fallback_E, self._hasher = out_EQ, fallback_E, hashlib.sha256()
         self._fallback = self._unavoidable = 0
 
     def add(
         self, rows: slice, drawn_RQ: Ints, random_R: NDArray[np.bool_], happened_R: NDArray[np.bool_]
     ) -> None:
         self._out_EQ[rows] = drawn_RQ
+        if self._fallback_E is not None:
+            self._fallback_E[rows] = random_R
         self._hasher.update(np.ascontiguousarray(self._out_EQ[rows], dtype="<i4").data)
         self._fallback += int(random_R.sum())
         self._unavoidable += int(happened_R.sum())
 
     def finish(self) -> Negatives:
         events = max(len(self._out_EQ), 1)
-        digest = self._hasher.hexdigest()
-        return Negatives(self._out_EQ, digest, self._fallback / events, self._unavoidable / events)
+        shares = self._fallback / events, self._unavoidable / events
+        return Negatives(self._out_EQ, self._fallback_E, self._hasher.hexdigest(), *shares)
 
 
 class NegativeSampler:
@@ -119,8 +123,14 @@ class NegativeSampler:
 
     def draw(self, *, allocate: Allocate = in_memory) -> dict[str, Negatives]:
         """Draw the negatives of all `KINDS` for every evaluated event, in one pass."""
-        shape = (len(self._src) - self._first, self._protocol.negatives)
-        drawn = {kind: _Drawn(allocate(kind, shape, np.int32)) for kind in KINDS}
+        num_events = len(self._src) - self._first
+        drawn = {}
+        for kind in KINDS:
+            out_EQ = allocate(f"negative_{kind}", (num_events, self._protocol.negatives), np.int32)
+            lacks = kind in SOMETIMES_LACKING
+            drawn[kind] = _Drawn(
+                out_EQ, allocate(f"fallback_{kind}", num_events, np.bool_) if lacks else None
+            )
         for first, last in tie_blocks(self._t, self._first, self._protocol.negatives):
             block = self._block(np.arange(first, last))
             for kind, found in drawn.items():

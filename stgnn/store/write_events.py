@@ -46,8 +46,12 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
     "negative_random": ("evaluated_event", "negative"),
     "negative_historical": ("evaluated_event", "negative"),
     "negative_inductive": ("evaluated_event", "negative"),
+    "fallback_historical": ("evaluated_event",),
+    "fallback_inductive": ("evaluated_event",),
 }
-DERIVED = 10  # arrays that `derive` makes: roles, two graphs of three, three kinds of negatives
+DERIVED = (
+    12  # arrays that `derive` makes: roles, two graphs of three, three kinds of negatives, two have fallbacks
+)
 
 
 def write_events(events: Events, path: Path, protocol: Protocol | None = None) -> None:

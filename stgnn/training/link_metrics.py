@@ -2,13 +2,14 @@
 
 Scores are collected batch by batch and measured once, over all of them: a mean of batch means depends on the
 batch size and overweighs the last batch. It stands beside (`ap_batch`, `auc_batch`) since the literature reports it.
-Nothing is kept but the scores: 25 bytes an event with one negative of each kind and its rank.
+Nothing is kept but the scores: 27 bytes an event with one negative of each kind and its rank.
 
 Axes: B events of a batch, D all destinations, Q negatives of an event, E events scored.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from torch import Tensor
 
 from stgnn.errors import InputError
+from stgnn.store.negatives import SOMETIMES_LACKING
 
 NEGATIVES = ("random", "historical", "inductive")  # the kinds that an event store holds
 HITS = (1, 3, 10)
@@ -56,6 +58,7 @@ def ranks(score_BD: Tensor, destination_D: Tensor, src_B: Tensor, dst_B: Tensor,
 class _Batch:
     positive_B: NDArray[np.float32]
     negative: dict[str, NDArray[np.float32]]  # [B, Q]
+    fallback: dict[str, NDArray[np.bool_]]  # [B]
     new_B: NDArray[np.bool_]
     rank_B: NDArray[np.float64]  # empty where nothing was ranked
 
@@ -72,6 +75,7 @@ class LinkScores:
         negative: Mapping[str, Tensor],
         new_B: Tensor | NDArray[np.bool_],
         rank_B: Tensor | None = None,
+        fallback: Mapping[str, Tensor | NDArray[np.bool_]] = MappingProxyType({}),
     ) -> None:
         """Add a batch; logits are better than probabilities, which round to equal ones near 0 and 1.
 
@@ -80,6 +84,7 @@ class LinkScores:
             negative: scores of each event's negatives, [B, Q], by kind (`NEGATIVES`; any may be absent).
             new_B: has the event a node that training never saw? The inductive protocol scores those alone.
             rank_B: what `ranks` returned; absent from all batches or from none.
+            fallback: is each event's negative of this kind a random one for want of one? [B]; all are not, if absent.
 
         Raises:
             InputError: a score is NaN or infinite.
@@ -88,7 +93,10 @@ class LinkScores:
             _require_finite(score_BQ, kind)
         ranked = np.empty(0) if rank_B is None else _array(rank_B)
         scores = {kind: _array(score_BQ.float()) for kind, score_BQ in negative.items()}
-        batch = _Batch(_array(positive_B.float()), scores, np.asarray(_array(new_B), dtype=bool), ranked)
+        masks = {kind: np.asarray(_array(mask_B), dtype=bool) for kind, mask_B in fallback.items()}
+        batch = _Batch(
+            _array(positive_B.float()), scores, masks, np.asarray(_array(new_B), dtype=bool), ranked
+        )
         self._batches.append(batch)
 
     def summary(self) -> dict[str, Any]:
@@ -97,6 +105,8 @@ class LinkScores:
         `{"all": {"random": {"ap", "auc", "ap_batch", "auc_batch"}, "historical": .., "inductive": ..,
         "every": {"mrr", "hits_1", "hits_3", "hits_10"}, "count"}, "new": ..}`. AP and AUC are scikit-learn's, equal
         scores taken together. Batches without an event of the kind take no part in the means over batches.
+        Historical and inductive have {"ap_proper", "auc_proper", "count_proper"} besides: those of the events whose
+        negatives are of the kind and no fallbacks, and how many these are.
         """
         return {
             "all": self._over([np.ones_like(batch.new_B) for batch in self._batches]),
@@ -120,6 +130,8 @@ class LinkScores:
         for kind in NEGATIVES:
             parts = [(b.positive_B[m], b.negative[kind][m]) for b, m in counted if kind in b.negative]
             metrics[kind] = _against(parts)
+            if kind in SOMETIMES_LACKING:
+                metrics[kind] |= _properly(counted, kind)
         ranked = [batch.rank_B[mask] for batch, mask in counted if len(batch.rank_B)]
         metrics["every"] = _ranking(np.concatenate(ranked) if ranked else np.empty(0))
         return metrics | {"count": sum(int(mask.sum()) for mask in masks)}
@@ -132,6 +144,18 @@ def _against(parts: list[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> di
     ap, auc = _ap_and_auc(*map(np.concatenate, zip(*parts, strict=True)))
     ap_batch, auc_batch = np.mean([_ap_and_auc(*part) for part in parts], axis=0)
     return {"ap": ap, "auc": auc, "ap_batch": float(ap_batch), "auc_batch": float(auc_batch)}
+
+
+def _properly(counted: list[tuple[_Batch, NDArray[np.bool_]]], kind: str) -> dict[str, float | None]:
+    """AP and AUC over the events of the masks [B] whose negatives are no fallbacks."""
+    parts = []
+    for batch, mask in counted:
+        if kind in batch.negative:
+            proper = mask & ~batch.fallback.get(kind, np.zeros_like(mask))
+            parts.append((batch.positive_B[proper], batch.negative[kind][proper]))
+    count = sum(len(positive_B) for positive_B, _ in parts)
+    ap, auc = _ap_and_auc(*map(np.concatenate, zip(*parts, strict=True))) if count else (None, None)
+    return {"ap_proper": ap, "auc_proper": auc, "count_proper": count}
 
 
 def _ap_and_auc(positive_E: NDArray[np.float32], negative_EQ: NDArray[np.float32]) -> tuple[float, float]:

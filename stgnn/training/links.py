@@ -11,7 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -145,18 +147,27 @@ class LinkPrediction(StreamTask):
             logit_BQ, state = self.events.step(state, batch, candidate_BQ, self.setup.view)
             state = state.detach()
             if negatives:
-                scores.add(
-                    logit_BQ[:, 0], self._by_kind(logit_BQ, negatives), self.setup.new_B(batch), rank_B
-                )
+                told = self._by_kind(logit_BQ, negatives)
+                fallback = self._fallback(batch, negatives)
+                scores.add(logit_BQ[:, 0], told, self.setup.new_B(batch), rank_B, fallback)
         return scores, state
 
     def _candidates(self, batch: EventBatch, negatives: tuple[str, ...]) -> Tensor:
         """The real destination and those of each kind of negatives, [B, 1 + kinds * negatives of a kind]."""
-        stored = self.setup.store.negatives
-        # The last rows of the stream are those that negatives are stored of.
-        row_B = (batch.event_B - (self.setup.store.num_events - len(stored["random"]))).cpu().numpy()
+        stored, row_B = self.setup.store.negatives, self._rows(batch)
         kinds = [torch.from_numpy(stored[kind][row_B]).long() for kind in negatives if kind != EVERY]
         return torch.cat([batch.dst_B[:, None], *(kind_BQ.to(self.device) for kind_BQ in kinds)], dim=1)
+
+    def _fallback(self, batch: EventBatch, negatives: tuple[str, ...]) -> dict[str, NDArray[np.bool_]]:
+        """Which events' negatives of a kind are random ones for want of one of the kind, [B]."""
+        row_B = self._rows(batch)
+        return {kind: mask[row_B] for kind, mask in self.setup.store.fallbacks.items() if kind in negatives}
+
+    def _rows(self, batch: EventBatch) -> NDArray[np.int64]:
+        """Where the events' negatives lie: those of the last events of the stream are stored."""
+        first = self.setup.store.num_events - len(self.setup.store.negatives["random"])
+        row_B: NDArray[np.int64] = (batch.event_B - first).cpu().numpy()
+        return row_B
 
     def _by_kind(self, logit_BQ: Tensor, negatives: tuple[str, ...]) -> dict[str, Tensor]:
         kinds = [kind for kind in negatives if kind != EVERY]

@@ -1,5 +1,6 @@
 """A written stream is the stream in memory, whatever order and spelling it came in, whole or not at all."""
 
+import json
 import multiprocessing
 import os
 import pickle
@@ -40,6 +41,9 @@ def assert_same(first: EventStore, second: EventStore) -> None:
     assert first.negatives.keys() == second.negatives.keys()
     for kind, drawn in first.negatives.items():
         np.testing.assert_array_equal(drawn, second.negatives[kind], err_msg=kind)
+    assert list(first.fallbacks) == list(second.fallbacks) == ["historical", "inductive"]
+    for kind, lacking in first.fallbacks.items():
+        np.testing.assert_array_equal(lacking, second.fallbacks[kind], err_msg=kind)
     counts = ("num_nodes", "num_events", "bipartite", "time_unit")
     assert [getattr(first, name) for name in counts] == [getattr(second, name) for name in counts]
 
@@ -240,6 +244,17 @@ def test_a_damaged_or_foreign_store_is_one_line(tmp_path: Path) -> None:
         open_event_store(path)
     with pytest.raises(InputError, match="no finished store"):
         open_event_store(tmp_path / "y.zarr")
+
+
+def test_a_store_that_does_not_know_its_fallbacks_is_to_be_made_again(tmp_path: Path) -> None:
+    """As those of versions that did not store them."""
+    path = tmp_path / "a.zarr"
+    write_events(events_of(*columns(11)), path)
+    manifest = json.loads(manifest_path(path).read_text())
+    del manifest["arrays"]["fallback_inductive"]
+    manifest_path(path).write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="does not say which negatives are random"):
+        open_event_store(path)
 
 
 def test_damaged_bytes_are_one_line(tmp_path: Path) -> None:

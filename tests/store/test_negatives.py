@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from stgnn.store import tie_blocks
 from stgnn.store.derive import Derived, derive
-from stgnn.store.negatives import KINDS
+from stgnn.store.negatives import KINDS, SOMETIMES_LACKING
 from stgnn.store.split import TRAIN, Protocol
 from tests.streams import Stream, random_stream
 
@@ -51,6 +51,9 @@ def test_each_kind_draws_from_exactly_its_own_pool(
         for kind in KINDS:
             drawn = set(derived.drawn[kind].destination[row].tolist())
             lacking[kind] += not pools[kind]
+            is_fallback = derived.drawn[kind].is_fallback
+            assert (kind == "random") == (is_fallback is None)
+            assert is_fallback is None or is_fallback[row] == (not pools[kind])
             pool = pools[kind] or pools["random"] or set(stream.dst.tolist()) - {int(stream.dst[event])}
             assert drawn <= pool
             assert drawn == pool or len(pool) > 4  # 100 draws miss one of four once in 10^12
@@ -72,13 +75,17 @@ def test_random_negatives_are_uniform_over_what_did_not_happen() -> None:
 
 
 def test_negatives_do_not_depend_on_the_blocks_they_are_drawn_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = random_stream(5, 300, times=80)
+    stream = random_stream(5, 300, nodes=20, times=80)
     whole = derived_of(stream, Protocol(negatives=3))
     monkeypatch.setattr(tie_blocks, "EVENTS_AT_ONCE", 7)
     in_parts = derived_of(stream, Protocol(negatives=3))
     for kind in KINDS:
         np.testing.assert_array_equal(whole.drawn[kind].destination, in_parts.drawn[kind].destination)
         assert whole.drawn[kind].sha256 == in_parts.drawn[kind].sha256
+    for kind in SOMETIMES_LACKING:
+        masks = [derived.drawn[kind].is_fallback for derived in (whole, in_parts)]
+        np.testing.assert_array_equal(*masks)
+        assert 0 < masks[0].mean() < 1
 
 
 def test_more_negatives_begin_with_the_fewer() -> None:

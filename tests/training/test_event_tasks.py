@@ -6,6 +6,7 @@ import multiprocessing
 import shutil
 import signal
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,10 @@ def test_how_many_negatives_are_not_of_their_kind_is_a_line_of_the_results(
     frame = read_frame(tmp_path / "runs.csv")
     found = frame[frame["metric"] == "fallback"].set_index("negatives")["value"].to_dict()
     assert found == scores(links)["fallback"] and found["random"] == 0 < found["inductive"] < 1
+    lines = frame[frame["metric"] == "ap_proper"]
+    assert set(zip(lines["split"], lines["nodes"], lines["negatives"], strict=True)) == set(
+        product(("validation", "test"), ("all", "new"), ("historical", "inductive"))
+    )
 
 
 def test_predictions_are_those_that_were_scored(store: Path, links: Path) -> None:
@@ -130,6 +135,10 @@ def test_predictions_are_those_that_were_scored(store: Path, links: Path) -> Non
     logit = np.concatenate([saved["logit"].values, saved["negative_historical"].values.ravel()])
     truth = np.arange(len(logit)) < len(saved["logit"])
     assert test["historical"]["ap"] == pytest.approx(average_precision_score(truth, logit), rel=1e-12)
+    proper = ~open_event_store(store).fallbacks["historical"][-len(saved["logit"]) :]
+    logit, truth = logit[np.tile(proper, 2)], truth[np.tile(proper, 2)]
+    assert test["historical"]["ap_proper"] == pytest.approx(average_precision_score(truth, logit), rel=1e-12)
+    assert 0 < test["historical"]["count_proper"] == proper.sum() < len(proper)
 
 
 def test_validation_while_training_and_at_the_end_are_of_the_same_events(store: Path, tmp_path: Path) -> None:

@@ -94,6 +94,25 @@ def test_inductive_metrics_are_those_of_events_with_a_new_node(batches):
     assert new["count"] == len(rank)
 
 
+@pytest.mark.parametrize("nodes", ["all", "new"])
+def test_proper_metrics_are_those_of_events_whose_negatives_are_no_fallbacks(batches, nodes):
+    scores, kept = LinkScores(), []
+    for number, (positive_B, negative, new_B, rank_B) in enumerate(batches):
+        fallback = torch.arange(len(new_B)) % 3 > 0 if number else torch.ones(len(new_B), dtype=torch.bool)
+        scores.add(positive_B, negative, new_B, rank_B, {"historical": fallback.numpy()})
+        kept.append(~fallback & (new_B | (nodes == "all")))
+    found = scores.summary()[nodes]
+    chosen = [(p, n, keep, r) for (p, n, _, r), keep in zip(batches, kept, strict=True)]
+    expected = pooled_ap(chosen, "historical", lambda keep: keep)
+    assert found["historical"]["ap_proper"] == pytest.approx(expected, abs=1e-12)
+    assert found["historical"]["ap_proper"] != found["historical"]["ap"]
+    assert found["historical"]["count_proper"] == sum(int(keep.sum()) for keep in kept)
+    # Where nothing is said of fallbacks there are none; random negatives never are any.
+    assert found["inductive"]["auc_proper"] == found["inductive"]["auc"]
+    assert found["inductive"]["count_proper"] == found["count"]
+    assert "ap_proper" not in found["random"]
+
+
 def test_perfect_and_constant_scorers_get_what_they_deserve():
     perfect, constant = LinkScores(), LinkScores()
     flags, one = torch.zeros(4, dtype=torch.bool), torch.ones(4)
@@ -110,6 +129,12 @@ def test_what_was_not_scored_is_none():
     scores.add(torch.ones(2), {"random": torch.zeros(2, 1)}, torch.zeros(2, dtype=torch.bool))
     summary = scores.summary()
     assert summary["new"]["random"]["ap"] is None and summary["new"]["count"] == 0
+    properly = {"ap_proper": None, "auc_proper": None, "count_proper": 0}
+    assert properly.items() <= summary["all"]["historical"].items()
+    scores = LinkScores()
+    fallback = {"historical": np.ones(2, dtype=bool)}
+    scores.add(torch.ones(2), {"historical": torch.zeros(2, 1)}, torch.zeros(2) > 0, None, fallback)
+    assert properly.items() <= scores.summary()["all"]["historical"].items()
     assert summary["all"]["historical"]["auc"] is None and summary["all"]["every"]["mrr"] is None
 
 
