@@ -24,6 +24,7 @@ from stgnn.distributed.world import World
 from stgnn.errors import InputError
 from stgnn.files import locked, remove_partials
 from stgnn.tasks import PREDICTED, predicted
+from stgnn.training.allocator import keep_freed_memory
 from stgnn.training.checkpoint import (
     Checkpoint,
     Progress,
@@ -59,6 +60,7 @@ def train_run(settings: Mapping[str, Any], store: Path, folder: Path, code: str 
 
 def train_worker(settings: Mapping[str, Any], store: Path, folder: Path, code: str, world: World) -> None:
     """Be one worker of the run: `train_run` without its lock, which whoever starts the workers holds."""
+    keep_freed_memory()
     record = folder / "system_stats.csv" if world.is_first else None
     with StopRequest() as stop, Monitor(record, world.device) as monitor:
         started = time.perf_counter()
