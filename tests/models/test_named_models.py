@@ -261,6 +261,7 @@ def test_graph_models_learn_a_pattern_that_moves_along_the_edges(name, spec):
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
-    # The best that a model without the graph can do is the mean, 0.
-    assert losses[-1] < 0.7 * target.abs().mean()
-    assert losses[-1] < 0.7 * losses[0]
+        # The best that a model without the graph can do is the mean, 0.
+        if losses[-1] < 0.65 * min(target.abs().mean().item(), losses[0]):
+            return
+    pytest.fail(f"in 100 steps from {losses[0]:.3f} to {losses[-1]:.3f} only, of {target.abs().mean():.3f}")

@@ -69,6 +69,7 @@ class Case:
     )  # parameters and buffers with an axis of graph nodes
     relabels: bool = True  # False where the numbers of graph nodes count beyond `per_node`
     gradient: bool = True  # finite differences are possible: no ties, no kinks near by
+    evolves: bool = False  # each call leaves weights for the next
 
     @property
     def title(self) -> str:
@@ -221,8 +222,8 @@ RECURRENT = [
         relabels=False,
         name="HeteroGCLSTM",
     ),
-    Case(lambda n: EvolveGCNO(2), output="BNF"),
-    Case(lambda n: EvolveGCNH(n, 2), output="BNF"),
+    Case(lambda n: EvolveGCNO(2), output="BNF", evolves=True),
+    Case(lambda n: EvolveGCNH(n, 2), output="BNF", evolves=True),
     Case(
         lambda n: WithEmbedding(n, AVWGCN(2, 4, 2, 3)), either=False, per_node={"embedding": 0}, name="AVWGCN"
     ),
