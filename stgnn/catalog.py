@@ -31,7 +31,6 @@ _ROLES: dict[str, list[set[str]]] = {
 EVENT_READERS = frozenset(("jodie-csv", "snap-text", "ml-pair", "tgb-zip", "event-json-lines"))
 
 _DATED = {"traffic-hdf5", "table"}  # readers of files that carry dates
-_DYNAMIC = {"england-covid-json", "twitter-tennis-json"}  # readers of a graph an entry
 
 
 @dataclass(frozen=True)
@@ -76,11 +75,6 @@ class Dataset:
     def may_have_dates(self) -> bool:
         """Can its entries have dates? From `start`, or in the raw files, which nobody has looked at yet."""
         return self.start is not None or self.reader in _DATED
-
-    @property
-    def has_static_graph(self) -> bool:
-        """Is its graph the same at every entry?"""
-        return self.reader not in _DYNAMIC
 
     def file(self, name: str) -> RawFile:
         """Return the raw file of that name; `InputError` gives the nearest one."""

@@ -81,11 +81,6 @@ def _check_dataset(run: Mapping[str, Any], dataset: Dataset, path: Path) -> None
     """Raise `InputError` where model or task need what the dataset does not have."""
     model, task = run["model"], run["task"]
     no_dates = f"dataset '{dataset.name}' has no dates"
-    if not dataset.has_static_graph and not declares(model["class"], "on_changing_graphs"):
-        problem = (
-            f"models: the graph of '{dataset.name}' changes with time, which '{model['name']}' cannot use"
-        )
-        raise InputError(path, problem, "choose gconvgru or a snapshot model, or exclude it there")
     if task["calendar"] and not dataset.may_have_dates:
         problem = f"task.calendar: {task['calendar']} asked for, but {no_dates}"
         raise InputError(path, problem, "use [], or give the dataset a `start`")

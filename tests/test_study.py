@@ -418,13 +418,6 @@ def test_a_model_that_cannot_be_trained_on_a_dataset_is_refused_before_any_job(
     assert str(caught.value).startswith(f"{tmp_path / 'study.yaml'}: {line}")
 
 
-def test_a_graph_that_changes_over_time_is_refused_before_any_job(load: Load, tmp_path: Path) -> None:
-    catalogue = (tmp_path / "datasets.yaml").read_text().replace("windmill-json", "england-covid-json", 1)
-    (tmp_path / "datasets.yaml").write_text(catalogue)
-    with pytest.raises(InputError, match="the graph of 'city' changes with time, which 'deep' cannot use"):
-        load()
-
-
 def test_settings_of_a_model_that_the_study_does_not_use_are_left_alone(load: Load, tmp_path: Path) -> None:
     models = tmp_path / "models.yaml"
     models.write_text(models.read_text().replace("width: 64", "widht: 64"))

@@ -4,12 +4,14 @@ Axes: B windows, S steps (entries of a window's past or future), N graph nodes, 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from stgnn.errors import InputError
+from stgnn.graph.graph import Graph
 from stgnn.store.signal_store import SignalStore
 
 
@@ -36,6 +38,12 @@ class WindowEdges:
         """The edges of one step of all windows: `edge_index` [2, .] among `B * N` graph nodes, weights; views."""
         begin, end = list(pairwise(self.bounds))[number]
         return self.edge_index[:, begin:end], self.edge_weight[begin:end]
+
+    @cached_property
+    def graphs(self) -> tuple[Graph, ...]:
+        """The graph of each step, of all windows side by side: `B * N` graph nodes. Made when first asked for."""
+        nodes = self.num_windows * self.num_nodes
+        return tuple(Graph(*self.step(number), num_nodes=nodes) for number in range(len(self)))
 
     def entry(self, window: int, step: int) -> tuple[Tensor, Tensor]:
         """The edges of one entry of one window: `edge_index` [2, .] among N graph nodes, weights."""

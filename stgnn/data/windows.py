@@ -29,6 +29,11 @@ class Windows:
         """Entries of one window."""
         return self.input_len + self.horizon
 
+    @property
+    def train_entries(self) -> range:
+        """The past entries of the training windows, which statistics may be taken of."""
+        return range(self.train.start, self.train.stop + self.input_len - 1)
+
     def of(self, split: str) -> range:
         """The window starts of the split named `train`, `validation` or `test`."""
         return {"train": self.train, "validation": self.validation, "test": self.test}[split]

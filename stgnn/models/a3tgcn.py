@@ -3,17 +3,17 @@
 Axes: B batch, T past entries (the layer's periods), N graph nodes, C input or hidden channels.
 """
 
-from typing import cast
-
 from torch import Tensor
 
+from stgnn.data.edges import WindowEdges
 from stgnn.graph.graph import Graph
 from stgnn.models.base import PositiveInt, TaskShape, require_positive
-from stgnn.models.direct import EncodingForecaster
+from stgnn.models.direct import WalkingForecaster
+from stgnn.models.walk import walk
 from stgnn.nn.recurrent.a3tgcn import A3TGCN
 
 
-class A3TGCNForecaster(EncodingForecaster):
+class A3TGCNForecaster(WalkingForecaster):
     """T-GCN states of the whole window, weighted by attention, and a linear map to the whole horizon.
 
     Source: Bai et al., "A3T-GCN: Attention Temporal Graph Convolutional Network for Traffic
@@ -28,7 +28,6 @@ class A3TGCNForecaster(EncodingForecaster):
         super().__init__(shape, graph, hidden_channels)
         self.layer = A3TGCN(shape.num_inputs, hidden_channels, shape.input_len)
 
-    def encode(self, x_BTNC: Tensor) -> Tensor:
+    def encode_on(self, x_BTNC: Tensor, graphs: Graph | WindowEdges) -> Tensor:
         """The attended states `[B, N, C]`."""
-        # The layer keeps its library's order of axes: [B, N, C, periods].
-        return cast("Tensor", self.layer(x_BTNC.permute(0, 2, 3, 1), self.graph))
+        return self.layer.attended(walk(self.layer.tgcn, x_BTNC, graphs)[0])

@@ -66,13 +66,15 @@ class Forecaster(nn.Module):
     and types against them; `PositiveInt` is at least 1), says in its body which of the flags below are True,
     starts with `super().__init__(shape, graph)` and implements `forward`. Every parameter must take part in
     every training step: distributed training waits for all gradients.
+
+    `graph` is the dataset's. Where that changes with time it is the mean of those of the training entries
+    (`stgnn.data.mean_graph`), or has no edges for a model that asks, by a flag, for those of each window.
     """
 
     # Read from the source: a study that does not have it is refused before any job.
     needs_dates: ClassVar[bool] = False
     needs_equal_lengths: ClassVar[bool] = False  # of input and horizon
     needs_past_target: ClassVar[bool] = False  # in its input, where a task chooses what a model sees
-    on_changing_graphs: ClassVar[bool] = False  # can be trained on those, by each window's edges or without
     # Is given the edges of each window's last entry, or of all its past entries, where the graph changes with time.
     reads_edges: ClassVar[bool] = False
     reads_past_edges: ClassVar[bool] = False
@@ -94,6 +96,10 @@ class Forecaster(nn.Module):
         `x_BTNC` holds scaled features, then calendar channels, of the past entries.
         """
         raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def graphs(self, known: Known) -> Graph | WindowEdges:
+        """Return the graph of all entries, or the edges that each entry has of its own."""
+        return self.graph if known.edges is None else known.edges
 
     def expect_window(self, x_BTNC: Tensor) -> None:
         """Raise `InputError` unless the window has the task's sizes; call it first in `forward`."""

@@ -32,7 +32,6 @@ class LastValue(FittedOnRows):
     """
 
     needs_past_target = True
-    on_changing_graphs = True
 
     def fit(
         self,
@@ -55,8 +54,6 @@ class TrainMean(FittedOnRows):
     """Forecasts the mean of each graph node and feature over the training rows, nulls excluded."""
 
     mean_NF: Tensor  # scaled
-
-    on_changing_graphs = True
 
     def __init__(self, shape: TaskShape, graph: Graph) -> None:
         super().__init__(shape, graph)
@@ -93,7 +90,6 @@ class HistoricalAverage(FittedOnRows):
     """
 
     needs_dates = True
-    on_changing_graphs = True
 
     mean_SNF: Tensor  # scaled; slot of the week = day of week * slots per day + slot of the day
 

@@ -1,22 +1,25 @@
 """The calendar as models take it that know the time itself.
 
-Axes: B batch, L entries, K the two calendar columns (time of day in [0, 1), day of week 0..6).
+Axes: B batch, T past entries, H future entries (horizon), N graph nodes, C input channels, L entries, K the two
+calendar columns (time of day in [0, 1), day of week 0..6).
 """
 
+import torch
 from torch import Tensor
 
-from stgnn.errors import InputError
+from stgnn.models.base import TaskShape
 
 ROUNDING = 1e-3  # of a step: k / 288 in float32, times 288, may fall short of k
 
 
-def require_calendar(calendar_BLK: Tensor | None) -> Tensor:
-    """Return the calendar, or raise `InputError` where the dataset has none."""
-    if calendar_BLK is None:
-        raise InputError(
-            "model", "needs the time of each entry, but the dataset has no dates", "choose another"
-        )
-    return calendar_BLK
+def place_in_window(shape: TaskShape, x_BTNC: Tensor) -> Tensor:
+    """Return what takes a calendar's place where there are no dates, `[B, L, K]` for the L = T + H entries.
+
+    An entry's place among them, the first past one's 0, as a share of L for the time of day; day 0.
+    """
+    length = shape.input_len + shape.horizon
+    place_L = torch.arange(length, device=x_BTNC.device) / length
+    return torch.stack([place_L, torch.zeros_like(place_L)], dim=1).expand(len(x_BTNC), -1, -1)
 
 
 def step_of_day(calendar_BLK: Tensor, steps_per_day: int) -> Tensor:

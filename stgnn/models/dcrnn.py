@@ -12,8 +12,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from stgnn.data.edges import WindowEdges
 from stgnn.graph.graph import Graph
 from stgnn.models.base import NOTHING, Forecaster, Known, PositiveInt, TaskShape, require_positive
+from stgnn.models.walk import walk
 from stgnn.nn.recurrent.dcrnn import DCRNN
 
 
@@ -25,6 +27,8 @@ class Seq2SeqDCRNN(Forecaster):
     turns the top state into the entry, which is the next step's input. In training, each of these
     inputs is the true entry instead with probability `teaching_probability(step, cl_decay_steps)`, one
     coin a decoding step. The encoder sees features and calendar channels, the decoder features only.
+    Where the graph changes with time the encoder takes each entry on its own graph, and the decoder stays on that of
+    the last known entry: the future's are not known.
 
     Source: Li, Yu, Shahabi, Liu, "Diffusion Convolutional Recurrent Neural Network: Data-Driven Traffic
     Forecasting", ICLR 2018, section 2, and the authors' reference implementation.
@@ -35,6 +39,8 @@ class Seq2SeqDCRNN(Forecaster):
         max_diffusion_step: hops of each random walk (paper: 2).
         cl_decay_steps: how slowly true inputs give way to forecasts, in optimiser steps (paper: 2000).
     """
+
+    reads_past_edges = True
 
     def __init__(
         self,
@@ -65,11 +71,13 @@ class Seq2SeqDCRNN(Forecaster):
         Coins are tossed only in training mode and with a target; else the decoder feeds on itself.
         """
         self.expect_window(x_BTNC)
-        _, states = self.encoder.unroll(x_BTNC, self.graph, [None] * len(self.encoder))
+        graphs = self.graphs(known)
+        _, states = self.encoder.unroll(x_BTNC, graphs, [None] * len(self.encoder))
+        last = graphs if isinstance(graphs, Graph) else graphs.graphs[-1]
         go_B1NF = torch.zeros_like(x_BTNC[:, :1, :, : self.shape.num_outputs])
         if known.target_BHNF is None or not self.training:
-            return self._decode(states, go_B1NF, [], go_B1NF[:, :0])
-        return self._decode(states, go_B1NF, self._toss(known.step), known.target_BHNF)
+            return self._decode(states, last, go_B1NF, [], go_B1NF[:, :0])
+        return self._decode(states, last, go_B1NF, self._toss(known.step), known.target_BHNF)
 
     def _toss(self, step: int) -> list[int]:
         """Draw which of the entries after the first are decoded from their true predecessor."""
@@ -78,7 +86,7 @@ class Seq2SeqDCRNN(Forecaster):
         return [entry for entry, heads in enumerate(coins.tolist(), start=1) if heads]
 
     def _decode(
-        self, states: list[Tensor], input_B1NF: Tensor, taught: list[int], true_BHNF: Tensor
+        self, states: list[Tensor], graph: Graph, input_B1NF: Tensor, taught: list[int], true_BHNF: Tensor
     ) -> Tensor:
         """Return the forecast `[B, H, N, F]`, each taught entry from the true one before it."""
         untaught = [entry for entry in range(self.shape.horizon) if entry not in taught]
@@ -87,7 +95,7 @@ class Seq2SeqDCRNN(Forecaster):
         # up to a quarter of a training step where overhead dominates (99 against 135 ms, one window, 67 nodes).
         for start, stop in itertools.pairwise([*untaught, self.shape.horizon]):
             sequence_BRNF = torch.cat([input_B1NF, true_BHNF[:, start : stop - 1]], dim=1)
-            top_BRNC, states = self.decoder.unroll(sequence_BRNF, self.graph, states)
+            top_BRNC, states = self.decoder.unroll(sequence_BRNF, graph, states)
             forecasts.append(self.projection(top_BRNC).to(input_B1NF.dtype))
             input_B1NF = forecasts[-1][:, -1:]
         return torch.cat(forecasts, dim=1)
@@ -101,12 +109,12 @@ class _Layers(nn.ModuleList):
         super().__init__(DCRNN(width, hidden_channels, terms) for width in widths)
 
     def unroll(
-        self, x_BTNC: Tensor, graph: Graph, states: Sequence[Tensor | None]
+        self, x_BTNC: Tensor, graphs: Graph | WindowEdges, states: Sequence[Tensor | None]
     ) -> tuple[Tensor, list[Tensor]]:
         """Return the top layer's states `[B, T, N, C]` and every layer's last one."""
         last: list[Tensor] = []
         for cell, state_BNC in zip(self, states, strict=True):
-            x_BTNC, last_BNC = cast("DCRNN", cell).unroll(x_BTNC, graph, state_BNC)
+            x_BTNC, last_BNC = walk(cast("DCRNN", cell), x_BTNC, graphs, state_BNC)
             last.append(last_BNC)
         return x_BTNC, last
 

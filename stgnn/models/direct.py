@@ -4,12 +4,14 @@ Axes: B batch, T past entries, H future entries (horizon), N graph nodes, C inpu
 F features to forecast.
 """
 
-from typing import Protocol, cast
+from typing import cast
 
 from torch import Tensor, nn
 
+from stgnn.data.edges import WindowEdges
 from stgnn.graph.graph import Graph
 from stgnn.models.base import NOTHING, Forecaster, Known, TaskShape, split_horizon
+from stgnn.models.walk import RecurrentCell, walk
 
 
 class DirectForecaster(Forecaster):
@@ -41,20 +43,32 @@ class EncodingForecaster(DirectForecaster):
         return cast("Tensor", self.head(self.encode(x_BTNC)))
 
 
-class RecurrentCell(Protocol):
-    """The part of a recurrent layer that a forecaster needs."""
+class WalkingForecaster(EncodingForecaster):
+    """The same where each entry passes through the graph of its own, if the graph changes with time.
 
-    def unroll(self, x_BTNF: Tensor, graph: Graph, /) -> tuple[Tensor, ...]:
-        """Return all states `[B, T, N, C]`, the last one `[B, N, C]`, and whatever else the layer carries."""
+    A subclass implements `encode_on` in the place of `encode`.
+    """
+
+    reads_past_edges = True
+
+    def encode_on(self, x_BTNC: Tensor, graphs: Graph | WindowEdges) -> Tensor:
+        """Return what the head maps, `[B, N, channels]`, on one graph or on each entry's own."""
+        raise NotImplementedError(f"{type(self).__name__} has no encode_on")
+
+    def forward(self, x_BTNC: Tensor, known: Known = NOTHING) -> Tensor:
+        """Return the forecast `[B, H, N, F]`; see `Forecaster.forward`."""
+        self.expect_window(x_BTNC)
+        values_BNM = self.head(self.encode_on(x_BTNC, self.graphs(known)))
+        return split_horizon(values_BNM, self.shape).to(x_BTNC.dtype)
 
 
-class RecurrentForecaster(EncodingForecaster):
+class RecurrentForecaster(WalkingForecaster):
     """A recurrent cell over the window, and the head of its last state."""
 
     def __init__(self, shape: TaskShape, graph: Graph, cell: RecurrentCell, hidden_channels: int) -> None:
         super().__init__(shape, graph, hidden_channels)
         self.cell = cell
 
-    def encode(self, x_BTNC: Tensor) -> Tensor:
+    def encode_on(self, x_BTNC: Tensor, graphs: Graph | WindowEdges) -> Tensor:
         """The state after the last entry."""
-        return self.cell.unroll(x_BTNC, self.graph)[1]
+        return walk(self.cell, x_BTNC, graphs)[1]

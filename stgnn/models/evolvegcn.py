@@ -8,13 +8,14 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from stgnn.data.edges import WindowEdges
 from stgnn.graph.graph import Graph
 from stgnn.models.base import PositiveInt, TaskShape, require_positive
-from stgnn.models.direct import EncodingForecaster
+from stgnn.models.direct import WalkingForecaster
 from stgnn.nn.recurrent.evolvegcn import EvolveGCNH, EvolveGCNO, EvolvingConvolution
 
 
-class _EvolvingForecaster(EncodingForecaster):
+class _EvolvingForecaster(WalkingForecaster):
     """Layers of graph convolutions whose weights evolve over the entries of a window, and a head of all entries.
 
     Every window starts from the layers' initial weights. A convolution sees its own entry alone, and what passes on
@@ -34,11 +35,12 @@ class _EvolvingForecaster(EncodingForecaster):
         self.widen = nn.Linear(shape.num_inputs, hidden_channels)  # the layers' weights are square
         self.layers = nn.ModuleList(make_layer() for _ in range(num_layers))
 
-    def encode(self, x_BTNC: Tensor) -> Tensor:
+    def encode_on(self, x_BTNC: Tensor, graphs: Graph | WindowEdges) -> Tensor:
         """The outputs at all entries in one row, `[B, N, T * C]`."""
+        each = graphs if isinstance(graphs, Graph) else graphs.graphs
         hidden_BTNC = self.widen(x_BTNC)
         for layer in self.layers:
-            hidden_BTNC = cast("EvolvingConvolution", layer).unroll(hidden_BTNC, self.graph)[0].relu()
+            hidden_BTNC = cast("EvolvingConvolution", layer).unroll(hidden_BTNC, each)[0].relu()
         return cast("Tensor", hidden_BTNC.transpose(1, 2).flatten(2))
 
 
@@ -48,7 +50,7 @@ class EvolveGCNOForecaster(_EvolvingForecaster):
     The weights are therefore the same for every window; the head maps the layers' outputs at all entries.
 
     Source: Pareja et al., "EvolveGCN: Evolving Graph Convolutional Networks for Dynamic Graphs", AAAI 2020. The paper
-    classifies nodes and edges of graphs that change; this forecasts signals on one graph.
+    classifies nodes and edges of graphs that change; this forecasts signals, on such graphs or on one.
 
     Args:
         hidden_channels: width of every layer.
@@ -67,7 +69,7 @@ class EvolveGCNHForecaster(_EvolvingForecaster):
     Every window of a batch has weights of its own; the head maps the layers' outputs at all entries.
 
     Source: Pareja et al., "EvolveGCN: Evolving Graph Convolutional Networks for Dynamic Graphs", AAAI 2020. The paper
-    classifies nodes and edges of graphs that change; this forecasts signals on one graph.
+    classifies nodes and edges of graphs that change; this forecasts signals, on such graphs or on one.
 
     Args:
         hidden_channels: width of every layer, and how many graph nodes its GRU sees.

@@ -13,7 +13,7 @@ from stgnn.errors import InputError
 from stgnn.graph.embedding import spectral_embedding
 from stgnn.graph.graph import Graph
 from stgnn.models.base import NOTHING, Forecaster, Known, PositiveInt, TaskShape, require_positive
-from stgnn.models.calendar import require_calendar, step_of_day
+from stgnn.models.calendar import place_in_window, step_of_day
 from stgnn.nn.attention.gman import GMAN
 
 MOMENTUM = 0.1  # of the batch normalisations: 1 - bn_decay of the authors' code
@@ -25,7 +25,8 @@ class GMANForecaster(Forecaster):
     The network knows the time of past and future entries itself, so that calendar channels of the input take no part.
     It forecasts one feature; several pass through the same weights one by one. What it knows of the graph are
     embeddings of its nodes: the paper draws them by node2vec, here they are `spectral_embedding`, computed once
-    when the model is made and kept with its weights.
+    when the model is made and kept with its weights. Where the dataset has no dates, an entry's place in window and
+    horizon stands for its time of day (`place_in_window`).
 
     Source: Zheng, Fan, Wang, Qi, "GMAN: A Graph Multi-Attention Network for Traffic Prediction", AAAI 2020.
 
@@ -39,7 +40,6 @@ class GMANForecaster(Forecaster):
         InputError: there is one graph node only.
     """
 
-    needs_dates = True
     needs_past_target = True
 
     embedding_ND: Tensor
@@ -77,8 +77,11 @@ class GMANForecaster(Forecaster):
     def forward(self, x_BTNC: Tensor, known: Known = NOTHING) -> Tensor:
         """Return the forecast `[B, H, N, F]`; see `Forecaster.forward`."""
         self.expect_window(x_BTNC)
-        times = [require_calendar(known.past_calendar_BTK), require_calendar(known.calendar_BHK)]
-        time_BLK = torch.cat(times, dim=1)
+        past_BTK, future_BHK = known.past_calendar_BTK, known.calendar_BHK
+        if past_BTK is None or future_BHK is None:
+            time_BLK = place_in_window(self.shape, x_BTNC)
+        else:
+            time_BLK = torch.cat([past_BTK, future_BHK], dim=1)
         day_and_step_BL2 = torch.stack(
             [time_BLK[..., 1].long(), step_of_day(time_BLK, self.steps_per_day)], dim=2
         )

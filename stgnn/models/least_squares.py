@@ -29,8 +29,6 @@ class LeastSquares(FittedOnWindows):
     Source: ordinary least squares, an autoregression of order T that all graph nodes share.
     """
 
-    on_changing_graphs = True
-
     weight_MP: Tensor
 
     def __init__(self, shape: TaskShape, graph: Graph) -> None:

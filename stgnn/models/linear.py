@@ -17,8 +17,6 @@ class Linear(EncodingForecaster):
     with one set of coefficients for all graph nodes.
     """
 
-    on_changing_graphs = True
-
     def __init__(self, shape: TaskShape, graph: Graph) -> None:
         super().__init__(shape, graph, shape.input_len * shape.num_inputs)
 

@@ -1,20 +1,23 @@
 """MPNN-LSTM as a forecaster; its layer lives in `stgnn.nn.recurrent.mpnn_lstm`.
 
-Axes: B batch, T past entries, N graph nodes, C input or hidden channels.
+Axes: B batch, T past entries, N graph nodes, C input or hidden channels, R = B * T * N rows.
 """
 
+import math
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
+from stgnn.data.edges import WindowEdges
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
 from stgnn.models.base import PositiveInt, TaskShape, require_positive
-from stgnn.models.direct import EncodingForecaster
+from stgnn.models.direct import WalkingForecaster
 from stgnn.nn.recurrent.mpnn_lstm import MPNNLSTM
 
 
-class MPNNLSTMForecaster(EncodingForecaster):
+class MPNNLSTMForecaster(WalkingForecaster):
     """Two graph convolutions of each entry, two LSTMs over the entries, and a perceptron of their last states.
 
     Source: Panagopoulos, Nikolentzos, Vazirgiannis, "Transfer Graph Neural Networks for Pandemic Forecasting",
@@ -39,6 +42,19 @@ class MPNNLSTMForecaster(EncodingForecaster):
         self.layer = MPNNLSTM(inputs, hidden_channels, shape.num_nodes, entries, dropout)
         self.hidden = nn.Linear(2 * hidden_channels + inputs + entries - 1, hidden_channels)
 
-    def encode(self, x_BTNC: Tensor) -> Tensor:
+    def encode_on(self, x_BTNC: Tensor, graphs: Graph | WindowEdges) -> Tensor:
         """The perceptron's hidden layer, `[B, N, C]`."""
-        return cast("Tensor", self.hidden(self.layer(x_BTNC, self.graph)).relu())
+        if isinstance(graphs, Graph):
+            out_BNY = self.layer(x_BTNC, graphs)
+        else:
+            rows_RC = x_BTNC.flatten(0, 2)
+            out_BNY = self.layer(rows_RC, _graph_of_rows(graphs)).unflatten(0, (len(x_BTNC), -1))
+        return cast("Tensor", self.hidden(out_BNY).relu())
+
+
+def _graph_of_rows(edges: WindowEdges) -> Graph:
+    """All edges between the rows of `x_BTNC.flatten(0, 2)`; `joined` counts entries before windows."""
+    sizes = (edges.num_windows, len(edges), edges.num_nodes)
+    (index, weight), rows = edges.joined(), math.prod(sizes)
+    row_of = torch.arange(rows, device=index.device).view(sizes).transpose(0, 1).flatten()
+    return Graph(row_of[index], weight, rows)

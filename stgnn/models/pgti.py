@@ -9,6 +9,7 @@ from torch import Tensor
 from stgnn.errors import InputError
 from stgnn.graph.graph import Graph
 from stgnn.models.base import NOTHING, Forecaster, Known, PositiveInt, TaskShape, require_positive
+from stgnn.models.walk import walk
 from stgnn.nn.recurrent.dcrnn import DCRNN
 
 
@@ -32,6 +33,7 @@ class OneCellDCRNN(Forecaster):
 
     needs_equal_lengths = True
     needs_past_target = True
+    reads_past_edges = True
 
     def __init__(self, shape: TaskShape, graph: Graph, *, max_diffusion_step: PositiveInt) -> None:
         super().__init__(shape, graph)
@@ -48,5 +50,5 @@ class OneCellDCRNN(Forecaster):
     def forward(self, x_BTNC: Tensor, known: Known = NOTHING) -> Tensor:
         """Return the forecast `[B, H, N, F]`; see `Forecaster.forward`."""
         self.expect_window(x_BTNC)
-        state_BTNC, _ = self.cell.unroll(x_BTNC, self.graph)
+        state_BTNC = walk(self.cell, x_BTNC, self.graphs(known))[0]
         return state_BTNC[..., : self.shape.num_outputs].to(x_BTNC.dtype)

@@ -23,7 +23,7 @@ from stgnn.models.base import (
     require_positive,
     split_horizon,
 )
-from stgnn.models.calendar import require_calendar, step_of_day
+from stgnn.models.calendar import place_in_window, step_of_day
 
 DAYS = 7
 HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")  # gpt2, openai-community/gpt2
@@ -37,9 +37,10 @@ class STLLMForecaster(Forecaster):
     """A window's embedding, its time's and its graph node's make one token a graph node; GPT-2 attends over them.
 
     Tokens stand in the order of the graph nodes, which GPT-2 numbers and of which each sees those before it. Only the
-    last past entry's time counts. No edges take part. Of GPT-2's first layers, all but the last ones train their layer
-    norms alone; the last `trained_layers` train everything but their perceptrons, and so do the position embeddings
-    and the final norm, as in the authors' code ("partially frozen attention").
+    last past entry's time counts; where the dataset has no dates, its place in window and horizon, the same for every
+    window, stands for its time of day (`place_in_window`). No edges take part. Of GPT-2's first layers, all but the
+    last ones train their layer norms alone; the last `trained_layers` train everything but their perceptrons, and so
+    do the position embeddings and the final norm, as in the authors' code ("partially frozen attention").
 
     Source: Liu, Yang, Xu, Li, Long, Li, Zhao, "Spatial-Temporal Large Language Model for Traffic Prediction", MDM 2024.
 
@@ -57,8 +58,6 @@ class STLLMForecaster(Forecaster):
         InputError: `transformers` is not installed, there is no complete GPT-2 at `gpt2`, it has too few layers, or it
             takes fewer tokens than there are graph nodes.
     """
-
-    needs_dates = True
 
     def __init__(
         self,
@@ -94,7 +93,8 @@ class STLLMForecaster(Forecaster):
     def forward(self, x_BTNC: Tensor, known: Known = NOTHING) -> Tensor:
         """Return the forecast `[B, H, N, F]`; see `Forecaster.forward`."""
         self.expect_window(x_BTNC)
-        now_B1K = require_calendar(known.past_calendar_BTK)[:, -1:]
+        past_BTK, last = known.past_calendar_BTK, self.shape.input_len - 1
+        now_B1K = (place_in_window(self.shape, x_BTNC) if past_BTK is None else past_BTK)[:, last : last + 1]
         window_BND = self.window(x_BTNC.transpose(1, 2).flatten(2))
         time_of_day_B1D = self.time_of_day[step_of_day(now_B1K, self.steps_per_day)]
         time_B1D = time_of_day_B1D + self.day_of_week[now_B1K[..., 1].long()]

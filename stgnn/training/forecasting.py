@@ -48,7 +48,7 @@ class Forecasting(Task):
             model.fit(self.forecasts.scaled("train"), self.world.add_up)
         else:
             assert isinstance(model, FittedOnRows)
-            rows = range(setup.windows.train.start, setup.windows.train.stop + setup.windows.input_len - 1)
+            rows = setup.windows.train_entries
             model.fit(setup.target_rows, setup.store.calendar, rows, setup.scaler, setup.store.null_value)
         return self.forecasts.evaluate("train").mae()
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from stgnn.data.features import ChosenFeatures, ModelInput, choose_features, chosen, index_of
 from stgnn.data.loader import PartitionLoader, WindowLoader
+from stgnn.data.mean_graph import mean_graph
 from stgnn.data.node_scaler import fit_node_scaler
 from stgnn.data.partition import PartitionPlacement
 from stgnn.data.placements import PLACEMENTS, Placement
@@ -94,7 +95,7 @@ def prepare(settings: Mapping[str, Any], store_path: Path, world: World) -> Setu
         raise InputError("training.loss", f"unknown {training.loss!r}", f"one of {sorted(LOSSES)}")
     dtype = training.dtype
     torch.manual_seed(settings["seed"])
-    store = _open(store_path, settings["dataset"], settings["model"])
+    store = _open(store_path, settings["dataset"])
     heartbeat.progress()
     windows = split_windows(store.shape[0], task["input_len"], task["horizon"], task["split"])
     features = choose_features(store, task["inputs"], task["target"])
@@ -114,21 +115,15 @@ def _fit_scaler(task: Mapping[str, Any], store: SignalStore, windows: Windows) -
     if task["scaling"] == "none":
         return Scaler(torch.zeros(store.shape[2]), torch.ones(store.shape[2]))
     if task["scaling"] == "node":
-        entries = range(windows.train.start, windows.train.stop + windows.input_len - 1)
-        return fit_node_scaler(store, entries, task["nulls"])
+        return fit_node_scaler(store, windows.train_entries, task["nulls"])
     return fit_scaler(store, windows.train, windows.input_len, task["nulls"])
 
 
-def _open(path: Path, dataset: str, model: Mapping[str, Any]) -> SignalStore:
+def _open(path: Path, dataset: str) -> SignalStore:
     store = open_store(path)
     held = store.attributes.get("dataset", dataset)
     if held != dataset:
         raise InputError(store.path, f"holds {held}, but the run is on {dataset}", "give its store")
-    if store.edge_ptr is not None and not find_class(model["class"], Forecaster).on_changing_graphs:
-        problem = f"its graph changes with time, which {model['name']} cannot use"
-        raise InputError(
-            store.path, problem, "choose gconvgru or a snapshot model, or a dataset with one graph"
-        )
     return store
 
 
@@ -139,14 +134,21 @@ def _build(
     features: ChosenFeatures,
     model_input: ModelInput,
 ) -> Forecaster:
-    if find_class(model["class"], Forecaster).needs_past_target and not features.targets_are_seen:
+    model_class = find_class(model["class"], Forecaster)
+    if model_class.needs_past_target and not features.targets_are_seen:
         raise InputError("task.inputs", f"{model['name']} needs the past of what it forecasts", "list it too")
     nodes, outputs = store.shape[1], len(features.targets)
     shape = TaskShape(windows.input_len, windows.horizon, nodes, model_input.num_channels, outputs)
-    edges = (store.edge_index, store.edge_weight)
-    if store.edge_ptr is not None:  # each batch brings its own
-        edges = (np.zeros((2, 0), np.int64), np.zeros(0, np.float32))
-    return build_model(model, shape, Graph.from_numpy(*edges, nodes))
+    return build_model(model, shape, _graph(model_class, store, windows))
+
+
+def _graph(model_class: type[Forecaster], store: SignalStore, windows: Windows) -> Graph:
+    """The graph that a model is built on."""
+    if store.edge_ptr is None:
+        return Graph.from_numpy(store.edge_index, store.edge_weight, store.shape[1])
+    if model_class.reads_edges or model_class.reads_past_edges:  # each batch brings its own
+        return Graph.from_numpy(np.zeros((2, 0), np.int64), None, store.shape[1])
+    return mean_graph(store, windows.train_entries)
 
 
 def _warn_of_slow_bfloat16(device: torch.device) -> None:

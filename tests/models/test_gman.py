@@ -46,11 +46,12 @@ def test_the_time_of_the_past_counts(model):
     )
 
 
-@pytest.mark.parametrize("missing", ["past_calendar_BTK", "calendar_BHK"])
-def test_a_dataset_without_dates_is_refused(model, missing):
-    given = {"past_calendar_BTK": PAST, "calendar_BHK": FUTURE, missing: None}
-    with pytest.raises(InputError, match="needs the time of each entry"):
-        model(torch.zeros(1, 2, 5, 3), Known(**given))
+def test_without_dates_the_place_in_window_and_horizon_stands_for_the_time_of_day(model):
+    window = torch.randn(2, 2, 5, 3)
+    place = torch.tensor([[0.0, 0.0], [0.2, 0.0], [0.4, 0.0], [0.6, 0.0], [0.8, 0.0]]).expand(2, -1, -1)
+    expected = model(window, Known(past_calendar_BTK=place[:, :2], calendar_BHK=place[:, 2:]))
+    assert torch.equal(model(window), expected)
+    assert not torch.allclose(model(window[:, [1, 0]]), expected)  # it tells the entries apart
 
 
 def test_one_graph_node_is_refused():

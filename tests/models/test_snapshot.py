@@ -79,12 +79,6 @@ def test_a_study_trains_on_a_graph_that_changes(changing_store, tmp_path):
     assert errors[-1] < 0.8 * errors[0]
 
 
-def test_a_model_for_one_graph_is_refused_on_one_that_changes(changing_store, tmp_path):
-    run = settings_of({"name": "tgcn", **MODELS["tgcn"]}, calendar=[], patience=None)
-    with pytest.raises(InputError, match="changes with time, which tgcn cannot use"):
-        train_run(run, changing_store.path, tmp_path / "run")
-
-
 @pytest.mark.parametrize("name", SNAPSHOT)
 def test_dropout_draws_anew_at_every_training_step(name, graph):
     model = build(name, graph)

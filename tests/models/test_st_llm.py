@@ -74,9 +74,9 @@ def test_dropout_is_that_of_the_settings(graph, tiny_gpt2):
     assert not torch.allclose(model(WINDOW, KNOWN), model(WINDOW, KNOWN))
 
 
-def test_a_dataset_without_dates_is_refused(model):
-    with pytest.raises(InputError, match="needs the time of each entry"):
-        model(WINDOW)
+def test_without_dates_the_last_past_entry_has_its_place_for_a_time_of_day(model):
+    place = torch.tensor([[0.0, 0.0], [0.2, 0.0]]).expand(2, -1, -1)
+    assert torch.equal(model(WINDOW), model(WINDOW, Known(past_calendar_BTK=place)))
 
 
 def test_a_folder_without_gpt2_is_refused_in_one_line(graph, tiny_gpt2, tmp_path):

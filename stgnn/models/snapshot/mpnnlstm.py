@@ -36,6 +36,5 @@ class SnapshotMPNNLSTM(SnapshotRegressor):
 
     def step_on_edges(self, x_BNF: Tensor, edges: WindowEdges) -> Tensor:
         """All windows' graph nodes as rows, with the edges between them."""
-        rows_RF = x_BNF.flatten(0, 1)
-        graph = Graph(*edges.step(-1), num_nodes=len(rows_RF))
-        return cast("Tensor", self.layer(rows_RF, graph)).view(*x_BNF.shape[:2], -1)
+        rows_RY = cast("Tensor", self.layer(x_BNF.flatten(0, 1), edges.graphs[-1]))
+        return rows_RY.view(*x_BNF.shape[:2], -1)

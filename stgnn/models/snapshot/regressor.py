@@ -24,7 +24,6 @@ class SnapshotRegressor(Forecaster):
     forecast meets its own target.
     """
 
-    on_changing_graphs = True
     reads_edges = True
 
     def __init__(self, shape: TaskShape, graph: Graph, channels: int, dropout: float) -> None:
@@ -57,8 +56,7 @@ class SnapshotRegressor(Forecaster):
 
     def step_on_edges(self, x_BNF: Tensor, edges: WindowEdges) -> Tensor:
         """The same with a graph of its own for each window: the windows side by side are one of B * N graph nodes."""
-        graph = Graph(*edges.step(-1), num_nodes=x_BNF.shape[0] * x_BNF.shape[1])
-        out_1RC = self.step_once(x_BNF.flatten(0, 1).unsqueeze(0), graph)
+        out_1RC = self.step_once(x_BNF.flatten(0, 1).unsqueeze(0), edges.graphs[-1])
         return out_1RC.view(*x_BNF.shape[:2], -1)
 
     def step_by_window(self, x_BNF: Tensor, edges: WindowEdges) -> Tensor:

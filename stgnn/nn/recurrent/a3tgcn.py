@@ -56,7 +56,10 @@ class A3TGCN(nn.Module):
         given = edge_index if graph is None else graph
         edge_weight, H = state_argument(given, edge_weight, H)
         whole = self._arguments.graph(given, edge_weight, X.shape[-3])
-        states_BPNC, _ = self.tgcn.unroll(X.movedim(-1, -3), whole, H)
+        return self.attended(self.tgcn.unroll(X.movedim(-1, -3), whole, H)[0])
+
+    def attended(self, states_BPNC: Tensor) -> Tensor:
+        """Y `[..., N, C]` of the states `[..., P, N, C]` of `tgcn`, wherever they come from."""
         score_BPN1: Tensor = self.score(states_BPNC.to(next(self.score.parameters()).dtype))
         return (score_BPN1.softmax(dim=-3).to(states_BPNC.dtype) * states_BPNC).sum(dim=-3)
 

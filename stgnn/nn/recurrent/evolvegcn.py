@@ -70,6 +70,7 @@ class EvolvingConvolution(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Y `[..., T, N, F]` and the last weight, over x `[..., T, N, F]` on one graph or on one for each entry.
 
+        An entry's graph has N graph nodes, or those of all samples side by side, so that each has edges of its own.
         `weight` is the one before the first entry (None: the initial one); `self.weight` takes no part.
         """
         check_features("x", x_BTNF, "entries, graph nodes, features", self.in_channels)
@@ -77,8 +78,11 @@ class EvolvingConvolution(nn.Module):
         if len(graphs) not in (1, x_BTNF.shape[-3]) or not x_BTNF.shape[-3]:
             found = f"are {len(graphs)} for {x_BTNF.shape[-3]} entries"
             raise InputError("graphs", found, "give one, or one for each entry")
-        whole = [self._arguments.graph(each, None, x_BTNF.shape[-2]) for each in graphs]
-        return self._evolve(x_BTNF, whole, weight)
+        nodes = x_BTNF.shape[-2]
+        rows = x_BTNF.shape[:-3].numel() * nodes if len(graphs) == x_BTNF.shape[-3] else nodes
+        for each in graphs:
+            self._arguments.graph(each, None, rows if each.num_nodes == rows else nodes)
+        return self._evolve(x_BTNF, graphs, weight)
 
     def _evolve(
         self, x_BTNF: Tensor, graphs: Sequence[Graph], weight: Tensor | None
@@ -123,10 +127,10 @@ class EvolvingConvolution(nn.Module):
         return graph.gcn(self.improved, self.add_self_loops) if self.normalize else graph.neighbours()
 
     def _spread(self, x_BTNF: Tensor, operators: Sequence[Operator]) -> Tensor:
-        if len(operators) == 1:
+        if len(operators) == 1 and operators[0].num_nodes == x_BTNF.shape[-2]:
             return operators[0] @ x_BTNF
         each = zip(operators, x_BTNF.unbind(-3), strict=True)
-        return torch.stack([operator @ x for operator, x in each], dim=-3)
+        return torch.stack([_spread_entry(operator, x) for operator, x in each], dim=-3)
 
     def _note_backward(self, gradient: Tensor) -> None:
         self._differentiated = True
@@ -141,6 +145,11 @@ class EvolvingConvolution(nn.Module):
         """Without the history of the weight, which neither copies nor pickles."""
         weight = None if self.weight is None else self.weight.detach().clone()
         return self.__dict__ | {"_buffers": self._buffers | {"weight": weight}}
+
+
+def _spread_entry(operator: Operator, x_BNF: Tensor) -> Tensor:
+    """The product with each sample, or with all of them side by side."""
+    return (operator @ x_BNF.reshape(-1, operator.num_nodes, x_BNF.shape[-1])).view(x_BNF.shape)
 
 
 class EvolveGCNO(EvolvingConvolution):
