@@ -46,8 +46,8 @@ def main() -> None:
         return
     device = torch.cuda.get_device_name() if options.device.type == "cuda" else machine_line()
     print(f"{device}; {options.threads} threads, {options.precision}, {graph_of(options.adjacency)}\n")
-    print("| layer | PGT runs | PGT ms | stgnn ms | times faster | PGT MiB | stgnn MiB | memory |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| layer | PGT runs | PGT ms | stgnn ms | times faster | rounds | PGT MiB | stgnn MiB | memory |")
+    print("|---|---|---|---|---|---|---|---|---|")
     faster, smaller = [], []
     for name in options.rows or ROWS:
         times = in_fresh_process("time", name)
@@ -119,7 +119,7 @@ def training_step(setup: Setup, name: str, side: str, precision: torch.dtype) ->
 
 
 def timed(steps: dict[str, Callable[[], None]], rounds: int, device: torch.device) -> dict[str, float]:
-    """Milliseconds of a step of each side, and how many times faster ours is."""
+    """Milliseconds of a step of each side; how many times faster ours is, and in the worst and the best round."""
     seconds: dict[str, list[float]] = {side: [] for side in steps}
     for turn in range(rounds + 1):
         for side, step in steps.items():
@@ -129,7 +129,8 @@ def timed(steps: dict[str, Callable[[], None]], rounds: int, device: torch.devic
             if turn:  # the first round warms up: caches, allocators, kernels
                 seconds[side].append(statistics.median(taken))
     median = {side: 1e3 * statistics.median(taken) for side, taken in seconds.items()}
-    return median | {"ratio": statistics.median(np.divide(seconds["PGT"], seconds["stgnn"]).tolist())}
+    ratios = np.divide(seconds["PGT"], seconds["stgnn"]).tolist()
+    return median | {"ratio": statistics.median(ratios), "worst": min(ratios), "best": max(ratios)}
 
 
 def one(step: Callable[[], None], device: torch.device) -> float:
@@ -168,8 +169,8 @@ def resident(entry: str) -> float:
 def row(name: str, times: dict[str, float], peak: dict[str, float], memory: float) -> str:
     how = "the batch" if ROWS[name].batched else "sample by sample"
     return (
-        f"| {name} | {how} | {times['PGT']:,.0f} | {times['stgnn']:,.1f} | {times['ratio']:.1f} "
-        f"| {peak['PGT']:,.0f} | {peak['stgnn']:,.0f} | {memory:.2f} |"
+        f"| {name} | {how} | {times['PGT']:,.0f} | {times['stgnn']:,.1f} | {times['ratio']:.2f} "
+        f"| {times['worst']:.2f}-{times['best']:.2f} | {peak['PGT']:,.0f} | {peak['stgnn']:,.0f} | {memory:.2f} |"
     )
 
 
