@@ -1,5 +1,6 @@
 """Whole runs by `stgnn train` with real launchers: the results of one worker's, also after a worker was killed."""
 
+import functools
 import json
 import os
 import signal
@@ -14,17 +15,40 @@ import numpy as np
 import pytest
 
 from stgnn.distributed.heartbeat import read_beat
-from stgnn.store import SignalStore
+from stgnn.store import SignalStore, open_store, write_store
 from stgnn.training.engine import train_run
-from tests.distributed.test_training import assert_same_results, read_results, settings
+from tests.conftest import make_signal
+from tests.distributed.test_training import assert_same_results, read_results, settings, train
+from tests.distributed.workers import run_workers
 
 PATIENCE = 180.0  # seconds for anything on a busy machine
 
 
-@pytest.fixture
-def store(make_store: Callable[..., SignalStore]) -> SignalStore:
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> SignalStore:
     values = 50 + 10 * np.sin(np.arange(600) / 20)[:, None, None] + np.zeros((600, 4, 1))
-    return make_store(values.astype(np.float32), null_value=0.0)
+    path = tmp_path_factory.mktemp("stores") / "small.zarr"
+    write_store(make_signal(values.astype(np.float32), null_value=0.0), path)
+    return open_store(path)
+
+
+@pytest.fixture(scope="module")
+def launched(store: SignalStore, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Gives the folder of a run of two workers that a launcher started, the same for all who ask."""
+
+    @functools.cache
+    def by(launcher: str) -> Path:
+        folder = tmp_path_factory.mktemp(launcher) / "two"
+        status, said = finish(start(exact(launcher=launcher), store, folder))
+        assert status == 0 and "epoch 2/2" in said, said
+        return folder
+
+    return by
+
+
+def exact(batching: str = "distributed-index", **changes: Any) -> dict[str, Any]:
+    """Two epochs of two workers in float64."""
+    return settings(batching, **{"workers": 2, "precision": "float64", **changes})
 
 
 def start(run: dict[str, Any], store: SignalStore, folder: Path) -> "subprocess.Popen[str]":
@@ -40,27 +64,20 @@ def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
 
 @pytest.mark.parametrize("launcher", ["dask", "torchrun"])
 def test_two_launched_workers_leave_the_results_of_one(
-    store: SignalStore, tmp_path: Path, launcher: str
+    store: SignalStore, launched: Callable[[str], Path], tmp_path: Path, launcher: str
 ) -> None:
-    run = settings(workers=2, launcher=launcher, precision="float64")
-    train_run({**run, "workers": 1, "launcher": "none"}, store.path, tmp_path / "one")
-    status, said = finish(start(run, store, tmp_path / "two"))
-    assert status == 0, said
-    assert "epoch 2/2" in said
-    assert_same_results(tmp_path / "two", tmp_path / "one", 1e-9)
+    train_run(exact(workers=1, launcher="none"), store.path, tmp_path / "one")
+    assert_same_results(launched(launcher), tmp_path / "one", 1e-9)
 
 
 def test_dask_ddp_trains_to_the_same_bits_and_most_of_its_data_moves(
-    store: SignalStore, tmp_path: Path
+    store: SignalStore, launched: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    for batching in ("dask-ddp", "distributed-index"):
-        status, said = finish(
-            start(settings(batching, workers=2, launcher="dask"), store, tmp_path / batching)
-        )
-        assert status == 0, said
-    asked, mapped = (read_results(tmp_path / name)[0]["splits"] for name in ("dask-ddp", "distributed-index"))
+    status, said = finish(start(exact("dask-ddp", launcher="dask"), store, tmp_path))
+    assert status == 0, said
+    asked, mapped = (read_results(folder)[0]["splits"] for folder in (tmp_path, launched("dask")))
     assert asked == mapped
-    header, row = (tmp_path / "dask-ddp" / "stats.csv").read_text().splitlines()
+    header, row = (tmp_path / "stats.csv").read_text().splitlines()
     stats = dict(zip(header.split(","), row.split(","), strict=True))
     window = 7 * 4 * 4 / 2**20  # MB: entries, graph nodes, bytes
     # Of 416 training and 59 validation windows, by which worker Dask lets hold the first 297 windows and the others:
@@ -71,8 +88,7 @@ def test_dask_ddp_trains_to_the_same_bits_and_most_of_its_data_moves(
 
 def test_a_run_whose_worker_was_killed_ends_as_if_undisturbed(store: SignalStore, tmp_path: Path) -> None:
     run = settings(workers=2, launcher="torchrun", epochs=25)
-    undisturbed, disturbed = start(run, store, tmp_path / "whole"), tmp_path / "cut"
-    assert finish(undisturbed)[0] == 0
+    disturbed = tmp_path / "cut"
     process = start(run, store, disturbed)
     kill_when(disturbed / ".job" / "rank-1.beat", lambda beat: beat["step"] >= 60)
     status, said = finish(process)
@@ -80,6 +96,7 @@ def test_a_run_whose_worker_was_killed_ends_as_if_undisturbed(store: SignalStore
     assert (disturbed / "checkpoint.pt").exists() and not (disturbed / "metrics.json").exists()
     status, said = finish(start(run, store, disturbed))
     assert status == 0 and "resumed at epoch" in said, said
+    run_workers(2, train, run, store.path, tmp_path / "whole")
     assert read_results(disturbed)[0]["splits"] == read_results(tmp_path / "whole")[0]["splits"]
 
 
@@ -97,10 +114,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_ends_the_run_by_name_and_the_same_command_finishes_it(
-    store: SignalStore, tmp_path: Path, small_disk: Path
+    store: SignalStore, launched: Callable[[str], Path], small_disk: Path
 ) -> None:
-    run = settings(workers=2, launcher="torchrun", epochs=4)
-    assert finish(start(run, store, tmp_path / "whole"))[0] == 0
+    run = exact(launcher="torchrun")
     filler = small_disk / "filler"
     filler.write_bytes(bytes((4 << 20) - (24 << 10)))  # room to start, none for a checkpoint
     status, said = finish(start(run, store, small_disk / "run"))
@@ -109,7 +125,7 @@ def test_a_full_disk_ends_the_run_by_name_and_the_same_command_finishes_it(
     filler.unlink()
     status, said = finish(start(run, store, small_disk / "run"))
     assert status == 0, said
-    assert read_results(small_disk / "run")[0]["splits"] == read_results(tmp_path / "whole")[0]["splits"]
+    assert read_results(small_disk / "run")[0]["splits"] == read_results(launched("torchrun"))[0]["splits"]
 
 
 def kill_when(file: Path, ready: Callable[[dict[str, Any]], bool]) -> None:
