@@ -48,7 +48,7 @@ def _study(name: str) -> Study:
 @pytest.mark.parametrize("name", PIPELINES)
 def test_every_pipeline_loads(name: str) -> None:
     study = _study(name)
-    assert study.runs and study.title and study.tables
+    assert study.name == name and study.runs and study.title and study.tables
 
 
 @pytest.mark.parametrize("name", PIPELINES)
