@@ -62,14 +62,6 @@ def one_run(project: Project, epochs: int = 2, workers: int = 1, **changes: Any)
     })  # fmt: skip
 
 
-def undisturbed(folder: Path, workers: int) -> dict[str, bytes]:
-    """The metrics of the long run on this machine, without any profile, when nobody disturbs it."""
-    project = make_project(folder)
-    one_run(project, epochs=LONG[workers], workers=workers)
-    project.run("collect")
-    return project.results()
-
-
 @pytest.fixture(autouse=True)
 def _no_spinning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.hpc.conftest import LONG, SiteProject, logs_of, one_run, site_project, undisturbed
+from tests.hpc.conftest import LONG, SiteProject, logs_of, one_run, site_project
 from tests.hpc.pbs import Pbs, make_pbs
+from tests.workflow.conftest import undisturbed
 from tests.workflow.test_kill import checkpoint, running, wait_for
 
 SITE = "site={account: proj, interface: lo, scratch: /tmp}"
@@ -50,7 +51,7 @@ def test_two_workers_on_two_compute_nodes_are_one_job_that_makes_a_table(
 ) -> None:
     project, pbs = polaris
     one_run(project, workers=2)
-    project.run("--config", SITE.replace("}", ", workers_per_node: 1}"))
+    project.run("tabulate", "--config", SITE.replace("}", ", workers_per_node: 1}"))
     assert (project.path / "results" / "tiny" / "tables" / "accuracy.md").is_file()
     _, train = pbs.submitted
     assert [word for word in train if word.startswith("select=")] == [
@@ -79,7 +80,7 @@ def test_a_job_outlives_its_snakemake_and_its_time_limit(
         words[words.index("select=1:system=polaris:ncpus=8:ngpus=1") + 2] for words in pbs.submitted[1:]
     ]
     assert walltimes == ["walltime=03:00:00", "walltime=06:00:00"]
-    assert project.results() == undisturbed(tmp_path / "undisturbed", workers=1)
+    assert project.results() == undisturbed(project, tmp_path)
 
 
 @pytest.mark.parametrize(

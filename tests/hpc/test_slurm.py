@@ -9,14 +9,29 @@ import pytest
 
 from stgnn import batch
 from stgnn.batch import minutes
-from tests.hpc.conftest import LONG, PLUGIN, SiteProject, logs_of, one_run, site_project, undisturbed
+from tests.hpc.conftest import LONG, PLUGIN, SiteProject, logs_of, one_run, site_project
 from tests.hpc.slurm import Cluster, said, two_nodes, wait_for, why_not
 from tests.test_site import shipped
+from tests.workflow.conftest import undisturbed
 from tests.workflow.test_kill import PATIENCE, checkpoint, running
 
 # One worker a compute node, so that two workers are a job of two.
 SITE = "site={queue: debug, runtime: 10, workers_per_node: 1, interface: lo}"
 OFTEN = ("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "10")
+# The executor waits ten seconds longer each time it asks after a job, and has no option against it.
+ALWAYS_OFTEN = """
+import sys
+
+if "--profile" in sys.orig_argv:  # and not in its jobs
+    import asyncio
+
+    from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+
+    async def sleep(self):
+        await asyncio.sleep(2)
+
+    RemoteExecutor.sleep = sleep
+"""
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +47,14 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture
 def project(cluster: Cluster, tmp_path: Path) -> SiteProject:
     """A project on the cluster's login node."""
-    return site_project(tmp_path / "project", "slurm", *OFTEN)
+    project = site_project(tmp_path / "project", "slurm", *OFTEN)
+    (project.path / "sitecustomize.py").write_text(ALWAYS_OFTEN)
+    return project
 
 
 def test_two_workers_on_two_compute_nodes_make_a_table(cluster: Cluster, project: SiteProject) -> None:
     one_run(project, workers=2)
-    project.run("--config", SITE)
+    project.run("tabulate", "--config", SITE)
     assert (project.path / "results" / "tiny" / "tables" / "accuracy.md").is_file()
     ingest, train = cluster.completed()[-2:]
     assert (ingest["JobState"], ingest["NodeCnt"], ingest["TimeLimit"]) == ("COMPLETED", "1", "10")
@@ -65,7 +82,7 @@ def test_a_job_that_is_cancelled_and_then_requeued_ends_as_if_undisturbed(
     assert states[0] == "CANCELLED" and states[-1] == "COMPLETED"
     limits = {job["JobId"]: job["TimeLimit"] for job in cluster.completed()}
     assert (limits[cancelled], limits[requeued]) == ("40", "60")  # twice as much, but the partition takes 60
-    assert project.results() == undisturbed(tmp_path / "undisturbed", workers=2)
+    assert project.results() == undisturbed(project, tmp_path)
 
 
 def only(jobs: list[str]) -> str | None:

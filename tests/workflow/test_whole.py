@@ -74,10 +74,9 @@ def test_every_job_leaves_a_log_and_a_benchmark(finished: Project) -> None:
     assert len(written) == 3 + 2 + len(TGCN | PGTI | LAST) + len(REPORT)
 
 
-def test_a_finished_study_prints_its_tables_and_paths(rerun: Project) -> None:
-    (rerun.path / "results" / "tiny" / "report.html").unlink()
-    said = rerun.run()
-    assert (rerun.path / "results" / "tiny" / "tables" / "accuracy.txt").read_text() in said
+def test_a_finished_study_prints_its_tables_and_paths(finished: Project) -> None:
+    said = (finished.path.parent / "said").read_text()
+    assert (finished.path / "results" / "tiny" / "tables" / "accuracy.txt").read_text() in said
     for path in (
         "tables/accuracy.txt (and csv, html, md, tex)",
         "figures/curves.svg (and png)",
