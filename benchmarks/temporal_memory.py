@@ -27,6 +27,7 @@ from stgnn.models.temporal.base import EventModel
 from stgnn.raw.events import BLOCK_EVENTS, EventBlock, Events
 from stgnn.store.event_store import open_event_store
 from stgnn.store.write_events import write_events
+from stgnn.training.allocator import keep_freed_memory
 from stgnn.training.monitor import Memory, memory_now
 from stgnn.training.stream_setup import shape_of
 
@@ -96,6 +97,7 @@ def make_store(path: Path, events: int, nodes: int) -> Memory:
 def train(path: Path, batches: int) -> tuple[Memory, Memory]:
     """Private memory before training and its peak over steps on batches from all over the stream."""
     torch.set_num_threads(1)
+    keep_freed_memory()  # as every run does
     store = open_event_store(path)
     settings = yaml.safe_load(MODELS.read_text())["tgn-attn"]
     start, peak = memory_now(CPU), Memory()
