@@ -20,7 +20,7 @@ quickstart: $(READY)
 # Threads that spin while they wait for a core make parallel tests many times slower. By file: the tests of the workflow
 # share one finished study.
 test: $(TESTS_READY)
-	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 2 --dist loadfile
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Once, on a cluster with SLURM: what `snakemake --profile slurm` submits jobs with.
 slurm: $(READY)
@@ -46,9 +46,9 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# PyTorch Geometric Temporal is a peer that tests compare with; its own requirements cannot be met. Snakemake's executor
-# for SLURM goes where only the tests of SLURM look: it slows every start of Snakemake.
-$(TESTS_READY): $(READY) requirements-pgt.txt requirements-slurm.txt
-	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-pgt.txt
+# PyTorch Geometric Temporal is a peer that tests compare with; its own requirements cannot be met. The tests of st-llm
+# need transformers. Snakemake's executor for SLURM goes where only the tests of SLURM look: it slows every start of Snakemake.
+$(TESTS_READY): $(READY) requirements-pgt.txt requirements-llm.txt requirements-slurm.txt
+	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-pgt.txt --requirement requirements-llm.txt
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/slurm --requirement requirements-slurm.txt
 	@touch $@

@@ -29,8 +29,9 @@ def shape():
 
 @pytest.fixture(scope="session")
 def tiny_gpt2(tmp_path_factory):
-    """A folder with a GPT-2 checkpoint of six narrow layers, drawn at random; skips where transformers is absent."""
-    transformers = pytest.importorskip("transformers")
+    """A folder with a GPT-2 checkpoint of six narrow layers, drawn at random."""
+    import transformers  # here, for it takes seconds that few tests need
+
     folder = tmp_path_factory.mktemp("gpt2")
     torch.manual_seed(0)
     sizes = {"vocab_size": 7, "n_positions": 16, "n_embd": 8, "n_layer": 6, "n_head": 2}
