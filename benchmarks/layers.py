@@ -4,8 +4,9 @@
 
 METR-LA's graph (without its file a road graph of that size, 207 graph nodes and 8 neighbours each), 12 entries, batch
 32: whole where PGT's layer takes a batch, else its own loop over samples. Layers are in `layer_rows` and
-`attention_rows`. A row is timed in a process of its own, both sides in turns (the ratio is the median of the rounds'
-ratios), and each side's peak memory is measured in a fresh process: what one step adds to what lay there before.
+`attention_rows`, parts of them in `part_rows`. A row is timed in a process of its own, both sides in turns (the ratio
+is the median of the rounds' ratios), and each side's peak memory is measured in a fresh process: what one step adds to
+what lay there before.
 """
 
 import argparse
@@ -26,12 +27,13 @@ from attention_rows import ATTENTION_ROWS
 from layer_rows import ROWS as OTHER_ROWS
 from layer_rows import Setup
 from machine import machine_line
+from part_rows import PART_ROWS
 
 from stgnn.graph.adjacency import location_graph
 from stgnn.graph.graph import Graph
 from stgnn.raw.network_files import read_adjacency
 
-ROWS = OTHER_ROWS | ATTENTION_ROWS
+ROWS = OTHER_ROWS | ATTENTION_ROWS | PART_ROWS
 NODES = 207
 SIDES = ("PGT", "stgnn")
 LONG = 0.5  # seconds: steps longer than this are not repeated inside a round

@@ -178,9 +178,15 @@ class TemporalAttention(nn.Module):
 
     def forward(self, X: Tensor) -> Tensor:
         """`[B, N, F, T] -> [B, T, T]`."""
-        x_BNTF = X.transpose(2, 3)
-        over_nodes_BTF = (self._U1 @ x_BNTF.flatten(2)).unflatten(1, x_BNTF.shape[2:])
-        product_BTT = over_nodes_BTF @ (self._U2 @ (x_BNTF @ self._U3))
+        # Entries lie last, or features, as in the blocks: neither order is copied into the other.
+        if X.is_contiguous():
+            over_nodes_BTF = (self._U1 @ X.flatten(2)).unflatten(1, X.shape[2:]).transpose(1, 2)
+            over_features_BNT = self._U3 @ X
+        else:
+            x_BNTF = X.transpose(2, 3)
+            over_nodes_BTF = (self._U1 @ x_BNTF.flatten(2)).unflatten(1, x_BNTF.shape[2:])
+            over_features_BNT = x_BNTF @ self._U3
+        product_BTT = over_nodes_BTF @ (self._U2 @ over_features_BNT)
         return (self._Ve @ torch.sigmoid(product_BTT + self._be)).softmax(dim=1)
 
 

@@ -60,7 +60,8 @@ class LayerNormalization(nn.Module):
 
     def forward(self, X: Tensor, idx: Tensor) -> Tensor:
         """`[B, C, n, T]` of the graph nodes `idx` `[n]`, normalised."""
-        return self.channels_last(X.permute(0, 2, 3, 1), idx).permute(0, 3, 1, 2)
+        weight, bias = (None if each is None else each[:, idx] for each in (self._weight, self._bias))
+        return nn.functional.layer_norm(X, X.shape[1:], weight, bias, self.eps)
 
     def channels_last(self, x_BNTC: Tensor, idx: Tensor | None) -> Tensor:
         """The same of `[B, n, T, C]`; `idx` None means all graph nodes."""
