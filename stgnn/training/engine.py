@@ -228,7 +228,7 @@ class Run:
         progress.training_seconds = time.perf_counter() - started
         progress.best = self.task.validate()
         progress.epoch = progress.best_epoch = 1
-        self._note_epoch(progress.training_seconds, train, progress.best, 0.0)
+        self._note_epoch(time.perf_counter() - started, train, progress.best, 0.0)
         self._record_exchanged()
         progress.finished = True
         self._save()

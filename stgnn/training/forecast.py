@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from stgnn.data.edges import WindowEdges
 from stgnn.data.placements import WindowBatch
 from stgnn.distributed import heartbeat
 from stgnn.models.base import Known, ScaledWindows
@@ -44,12 +45,17 @@ class Forecasts:
             target_BHNF, _ = self._truth(batch, scaled=True)
         bf16 = setup.training.precision == "bfloat16"
         with torch.autocast(setup.device.type, torch.bfloat16, enabled=bf16):
-            edges = batch.last_edges if setup.model.reads_edges else None
-            edges = batch.x_edges if setup.model.reads_past_edges else edges
-            known = Known(batch.x_calendar_BLK, batch.y_calendar_BHK, edges, target_BHNF, step)
+            calendars = batch.x_calendar_BLK, batch.y_calendar_BHK
+            known = Known(*calendars, self._edges(batch), target_BHNF, step)
             forecast = (model or setup.model)(setup.model_input(batch), known)
         forecast = forecast.to(setup.dtype)
         return forecast if setup.errors_are_scaled else setup.scaler.unscale(forecast)
+
+    def _edges(self, batch: WindowBatch) -> WindowEdges | None:
+        """Those that the model asks for, where the graph changes with time."""
+        if self._setup.model.reads_past_edges:
+            return batch.x_edges
+        return batch.last_edges if self._setup.model.reads_edges else None
 
     def of(self, split: str) -> Iterator[tuple[Tensor, Tensor]]:
         """The starts [B] and forecasts [B, H, N, F] of this worker's windows of a split, in time order."""
