@@ -1,10 +1,10 @@
-"""What the source of a class alone tells: that it is there, the settings it takes, the flags it sets.
+"""What the source of a class alone tells: that it is there, its settings and flags, what it works out of settings.
 
 Parsed, never imported, as in `stgnn.fingerprint`: a study is checked without torch.
 """
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,8 +56,29 @@ def declares(dotted_path: str, name: str) -> bool:
         return False
 
 
+def worked_out(dotted_path: str, name: str, settings: Mapping[str, Any]) -> Any:
+    """Return what the method `name` of a class, which returns one expression of `settings`, makes of them.
+
+    None when the source does not tell: there is no such method, or it uses more than settings that are given.
+    """
+    module, _, class_name = dotted_path.rpartition(".")
+    try:
+        method = _find_in_class(module, class_name, lambda node: _own_method(node, name))
+        last = method.body[-1] if method else None
+        if not isinstance(last, ast.Return) or last.value is None:
+            return None
+        code = compile(ast.Expression(last.value), f"{dotted_path}.{name}", "eval")
+        return eval(code, {"__builtins__": {}, "max": max, "min": min}, dict(settings))
+    except (LookupError, NameError, TypeError):
+        return None
+
+
 def _own_init(node: ast.ClassDef) -> ast.FunctionDef | None:
-    found = (item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__")
+    return _own_method(node, "__init__")
+
+
+def _own_method(node: ast.ClassDef, name: str) -> ast.FunctionDef | None:
+    found = (item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == name)
     return next(found, None)
 
 

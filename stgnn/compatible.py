@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from stgnn.catalog import Dataset, require_whole
-from stgnn.classes import declares
+from stgnn.classes import declares, worked_out
 from stgnn.errors import InputError
 from stgnn.runs import USUAL_REGIME
 from stgnn.tasks import stream_protocol
@@ -23,6 +23,7 @@ def check_compatible(run: Mapping[str, Any], dataset: Dataset, path: Path) -> No
         return
     require_whole(run["task"]["split"], path, "task.split")
     _check_dataset(run, dataset, path)
+    _check_lengths(run, path)
     _check_scaling(run, path)
     _check_validation(run, path)
     _check_workers(run, path)
@@ -82,18 +83,33 @@ def _check_dataset(run: Mapping[str, Any], dataset: Dataset, path: Path) -> None
     model, task = run["model"], run["task"]
     no_dates = f"dataset '{dataset.name}' has no dates"
     if task["calendar"] and not dataset.may_have_dates:
-        problem = f"task.calendar: {task['calendar']} asked for, but {no_dates}"
-        raise InputError(path, problem, "use [], or give the dataset a `start`")
+        asked = f"{task['calendar']} asked for by the study or '{model['name']}' itself"
+        where = f"match: {{dataset: {dataset.name}, model: {model['name']}}}"
+        todo = f"give it a `start`, or override: {where}, set: {{task: {{calendar: []}}}}"
+        raise InputError(path, f"task.calendar: {asked}, but {no_dates}", todo)
     if declares(model["class"], "needs_dates") and not dataset.may_have_dates:
         problem = f"models: '{model['name']}' needs the time of each entry, but {no_dates}"
         raise InputError(path, problem, "give the dataset a `start`, or exclude the model there")
-    if declares(model["class"], "needs_equal_lengths") and task["input_len"] != task["horizon"]:
-        lengths = f"input_len is {task['input_len']} and horizon {task['horizon']}"
-        problem = f"task: {lengths} on '{dataset.name}', but '{model['name']}' needs them equal"
-        raise InputError(path, problem, "make them equal, in `task` or in an override for that model")
     if declares(model["class"], "needs_past_target") and not _sees_target(task):
         problem = f"task.inputs: '{model['name']}' needs the past of what it forecasts on '{dataset.name}'"
         raise InputError(path, problem, "list it too, or set inputs: null for that model")
+
+
+def _check_lengths(run: Mapping[str, Any], path: Path) -> None:
+    """Raise `InputError` where a model cannot work on windows of these lengths."""
+    model, input_len, horizon = run["model"], run["task"]["input_len"], run["task"]["horizon"]
+    if declares(model["class"], "needs_equal_lengths") and input_len != horizon:
+        lengths = f"input_len is {input_len} and horizon {horizon}"
+        problem = f"task: {lengths} on '{run['dataset']}', but '{model['name']}' needs them equal"
+        raise InputError(path, problem, "make them equal, in `task` or in an override for that model")
+    least = worked_out(model["class"], "least_input_len", model["settings"])
+    if least is not None and input_len < least:
+        problem = (
+            f"task.input_len: {input_len} on '{run['dataset']}', but '{model['name']}' needs at least {least}"
+        )
+        raise InputError(
+            path, problem, "set a longer one, smaller settings of the model, or exclude it there"
+        )
 
 
 def _sees_target(task: Mapping[str, Any]) -> bool:

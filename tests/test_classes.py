@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stgnn.classes import declares, settings_schema
+from stgnn.classes import declares, settings_schema, worked_out
 
 ROOT = Path(__file__).parents[1]
 numbers = itertools.count()
@@ -114,3 +114,29 @@ def test_a_setting_that_counts_is_at_least_one(tmp_path: Path, package: str) -> 
         "n": {"type": ["integer"], "minimum": 1},
         "m": {"type": ["integer", "null"], "minimum": 1},
     }
+
+
+WORKED_OUT = """
+class Base:
+    @staticmethod
+    def least(deep, wide):
+        \"\"\"Entries.\"\"\"
+        return max(2 * deep + wide, 4)
+    def foreign(deep):
+        return open(deep)
+    def nothing():
+        return
+class Far(Base):
+    pass
+"""
+
+
+def test_the_source_tells_what_a_class_works_out_of_settings(tmp_path: Path, package: str) -> None:
+    (tmp_path / package / "sizes.py").write_text(WORKED_OUT)
+    far = f"{package}.sizes.Far"
+    assert worked_out(far, "least", {"deep": 3, "wide": 1, "other": 9}) == 7
+    assert worked_out(far, "least", {"deep": 1, "wide": 1}) == 4
+    for name in ("foreign", "nothing", "none"):
+        assert worked_out(far, name, {"deep": 1}) is None
+    assert worked_out(far, "least", {"deep": 3}) is None, "a setting that is not given is left to the class"
+    assert worked_out("no_such_package.Model", "least", {}) is None

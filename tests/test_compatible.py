@@ -41,3 +41,14 @@ def test_more_may_be_forecast_than_is_seen_unless_its_past_is_needed() -> None:
     check(**task)
     with pytest.raises(InputError, match=r"task\.inputs: 'last-value' needs the past of what it forecasts"):
         check(model=LAST, **task)
+
+
+@pytest.mark.parametrize("num_blocks, kernel_size, least", [(2, 3, 9), (1, 3, 5), (2, 1, 1), (3, 2, 7)])
+def test_a_window_too_short_for_a_models_settings(num_blocks: int, kernel_size: int, least: int) -> None:
+    settings = {"num_blocks": num_blocks, "kernel_size": kernel_size}
+    model = {"name": "stgcn", "class": "stgnn.models.stgcn.STGCNForecaster", "settings": settings}
+    check(model=model, input_len=least)
+    if least > 1:
+        line = rf"task\.input_len: {least - 1} on 'small', but 'stgcn' needs at least {least};"
+        with pytest.raises(InputError, match=line):
+            check(model=model, input_len=least - 1)

@@ -271,7 +271,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "tables[0].rows: would average over batching (materialised and index); add 'batching'",
     ),
     ({"tables": [PIPELINE["tables"][0]] * 2}, "tables[1].name: 'accuracy' is taken; choose another name"),
-    ({"task": {"calendar": ["time_of_day"]}}, "task.calendar: ['time_of_day'] asked for, but dataset 'city' has no"),
+    ({"task": {"calendar": ["time_of_day"]}}, "task.calendar: ['time_of_day'] asked for by the study or 'deep'"),
     (
         {"task": {"split": [0.9, 0, 0.1]}, "training": {"patience": 5}},
         "training.patience: waits for a better validation MAE, but task.split leaves no validation; set patience: null",
@@ -525,3 +525,14 @@ def test_resolving_a_study_imports_nothing_heavy() -> None:
     code = f"import sys, stgnn.study, stgnn.workdir; print({heavy})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_calendar_without_dates_is_refused_with_the_override_that_mends_it(load: Load) -> None:
+    task, overrides = {"calendar": ["time_of_day"]}, []
+    for model, dataset in itertools.product(("deep", "flat"), ("city", "town")):
+        line = rf"asked for by the study or '{model}' itself, but dataset '{dataset}' has no dates"
+        with pytest.raises(InputError, match=line) as caught:
+            load(task=task, models=[model], datasets=[dataset])
+        overrides.append(yaml.safe_load("{" + str(caught.value).partition("override: ")[2] + "}"))
+    runs = load(task=task, overrides=overrides).runs
+    assert len(runs) == 16 and not any(run.settings["task"]["calendar"] for run in runs)

@@ -67,6 +67,9 @@ class Forecaster(nn.Module):
     starts with `super().__init__(shape, graph)` and implements `forward`. Every parameter must take part in
     every training step: distributed training waits for all gradients.
 
+    One whose settings need long windows has a static method `least_input_len`: its arguments are named like settings,
+    its body returns one expression of them. Studies evaluate that from the source and refuse shorter windows.
+
     `graph` is the dataset's. Where that changes with time it is the mean of those of the training entries
     (`stgnn.data.mean_graph`), or has no edges for a model that asks, by a flag, for those of each window.
     """

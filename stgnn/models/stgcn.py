@@ -49,12 +49,11 @@ class STGCNForecaster(EncodingForecaster):
             kernel_size=kernel_size,
             filter_taps=filter_taps,
         )
-        left = shape.input_len - 2 * num_blocks * (kernel_size - 1)
-        if left < 1:
+        least = self.least_input_len(num_blocks, kernel_size)
+        if shape.input_len < least:
             raise InputError(
                 "input_len",
-                f"is {shape.input_len}, but {num_blocks} blocks of kernel_size {kernel_size} need "
-                f"{shape.input_len - left + 1} entries",
+                f"is {shape.input_len}, but {num_blocks} blocks of kernel_size {kernel_size} need {least} entries",
                 "set a longer input_len, a smaller kernel_size or fewer num_blocks",
             )
         super().__init__(shape, graph, hidden_channels)
@@ -63,7 +62,12 @@ class STGCNForecaster(EncodingForecaster):
             STConv(shape.num_nodes, width, bottleneck_channels, hidden_channels, kernel_size, filter_taps)
             for width in widths
         )
-        self.last = TemporalConv(hidden_channels, hidden_channels, left)
+        self.last = TemporalConv(hidden_channels, hidden_channels, shape.input_len - least + 1)
+
+    @staticmethod
+    def least_input_len(num_blocks: int, kernel_size: int) -> int:
+        """Entries of which the blocks, two convolutions each, leave one."""
+        return 2 * num_blocks * (kernel_size - 1) + 1
 
     def encode(self, x_BTNC: Tensor) -> Tensor:
         """What the last temporal convolution makes of all entries left, `[B, N, C]`."""
