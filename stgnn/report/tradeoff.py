@@ -1,12 +1,13 @@
 """Trade-off figures: what a model reaches on the test split against what an epoch of it costs."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.transforms import Bbox
 
 from stgnn.report.metrics import metric_of
 from stgnn.report.panels import by_workers
@@ -16,6 +17,11 @@ from stgnn.scores import HEADLINE
 
 COST = "epoch_seconds"
 Key = tuple[str, str]  # model, batching
+Point = tuple[float, float]
+# Where a name may stand, in points from what it names: right above, left above, right below, left below, farther up.
+PLACES: tuple[tuple[int, int, Literal["left", "right"]], ...] = (
+    (5, 3, "left"), (-5, 3, "right"), (5, -9, "left"), (-5, -9, "right"), (5, 12, "left"), (-5, 12, "right"),
+)  # fmt: skip
 
 
 def draw_tradeoff(runs: Sequence[RunResult]) -> Figure:
@@ -27,19 +33,26 @@ def draw_tradeoff(runs: Sequence[RunResult]) -> Figure:
     shown = by_workers(runs)
     figure, grid = panels(list(shown), across=2)
     looks = _looks(runs)
+    points = []
     for axes, chosen in zip(grid, shown.values(), strict=True):
         trained = [run for run in chosen if run.scores["parameters"]]
         _draw_levels(axes, [run for run in chosen if not run.scores["parameters"]])
-        _draw_points(axes, trained, looks)
+        points.append(_draw_points(axes, trained, looks))
         axes.set_xlabel("Time of an epoch (s)")
         axes.set_ylabel(f"Test {metric_of(HEADLINE[chosen[0].task]).label}")
     several = len({run.batching for run in runs}) > 1
     entries = {key[several]: look for key, look in looks.items()}
     add_legend(figure, [(name, {**look, "linestyle": ""}) for name, look in entries.items()])
+    figure.draw_without_rendering()  # where the points are is known from here on
+    for axes, named in zip(grid, points, strict=True):
+        _name_points(axes, named)
     return figure
 
 
-def _draw_points(axes: Axes, runs: Sequence[RunResult], looks: Mapping[Key, Mapping[str, Any]]) -> None:
+def _draw_points(
+    axes: Axes, runs: Sequence[RunResult], looks: Mapping[Key, Mapping[str, Any]]
+) -> dict[Key, Point]:
+    """Draw them; return where they are."""
     together: dict[Key, list[tuple[float, float]]] = {}
     for run in runs:
         point = (run.stats.get(COST, np.nan), run.headline("test"))
@@ -47,18 +60,37 @@ def _draw_points(axes: Axes, runs: Sequence[RunResult], looks: Mapping[Key, Mapp
             together.setdefault((run.line, run.batching), []).append(point)
     if not together:
         say_empty(axes, "no finite values")
-        return
+        return {}
+    drawn: dict[Key, Point] = {}
     for key, points in together.items():
         seconds, scores = np.array(points).T
         x, y = seconds.mean(), scores.mean()
         whiskers = [[y - scores.min()], [scores.max() - y]]
         axes.errorbar(x, y, yerr=whiskers, elinewidth=1, **looks[key])
-        axes.annotate(key[0], (x, y), xytext=(5, 3), textcoords="offset points", fontsize=7, color=INK)
+        drawn[key] = (x, y)
     axes.set_xscale("log")
     axes.margins(x=0.25)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    return drawn
+
+
+def _name_points(axes: Axes, points: Mapping[Key, Point]) -> None:
+    """Write each point's name beside it, from the left, where no other name or point is, if there is such a place."""
+    half = 2.5 * axes.figure.dpi / 72  # of a marker, in pixels
+    taken = [
+        Bbox.from_extents(x - half, y - half, x + half, y + half)
+        for x, y in axes.transData.transform(np.array(list(points.values())).reshape(-1, 2))
+    ]
+    for (name, _), point in sorted(points.items(), key=lambda item: item[1]):
+        label = axes.annotate(name, point, xytext=(0, 0), textcoords="offset points", fontsize=7, color=INK)
+        for right, up, side in PLACES:
+            label.set_position((right, up))
+            label.set_horizontalalignment(side)
+            if not label.get_window_extent().count_overlaps(taken):
+                break
+        taken.append(label.get_window_extent())
 
 
 def _draw_levels(axes: Axes, runs: Sequence[RunResult]) -> None:

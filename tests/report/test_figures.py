@@ -118,6 +118,15 @@ def test_bars_are_means_over_seeds(make_run: MakeRun) -> None:
     )
 
 
+def test_points_that_lie_together_have_names_that_do_not(make_run: MakeRun) -> None:
+    ways = ["index", "materialised", "distributed-index", "dask-ddp"]
+    figure = _draw([make_run(batching=way, stats={"epoch_seconds": 5.0}) for way in ways], "tradeoff")
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts if text.get_text() == "dcrnn"]
+    assert len(boxes) == len(ways)
+    assert all(box.count_overlaps(boxes) == 1 for box in boxes)  # itself
+
+
 def test_same_results_give_the_same_bytes(
     make_run: MakeRun, study_folders: list[Path], tmp_path: Path, frequencies: Any
 ) -> None:
