@@ -69,7 +69,7 @@ def worked_out(dotted_path: str, name: str, settings: Mapping[str, Any]) -> Any:
             return None
         code = compile(ast.Expression(last.value), f"{dotted_path}.{name}", "eval")
         return eval(code, {"__builtins__": {}, "max": max, "min": min}, dict(settings))
-    except (LookupError, NameError, TypeError):
+    except (LookupError, NameError, TypeError, AttributeError, ArithmeticError):
         return None
 
 
