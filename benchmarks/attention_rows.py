@@ -3,14 +3,12 @@
 Axes: B samples, T entries, N graph nodes, F features.
 """
 
-import sys
 from collections.abc import Callable
-from importlib import import_module
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import torch
-from layer_rows import BATCH, ENTRIES, FEATURES, HIDDEN, TAPS, Row, Setup
+from layer_rows import BATCH, ENTRIES, FEATURES, HIDDEN, TAPS, Row, Setup, of_pgt
 from torch import Tensor, nn
 
 from stgnn.nn.attention.astgcn import ASTGCN, ChebConvAttention
@@ -21,9 +19,6 @@ from stgnn.nn.attention.mstgcn import MSTGCN
 from stgnn.nn.attention.mtgnn import MTGNN
 from stgnn.nn.attention.stgcn import STConv, TemporalConv
 from stgnn.nn.attention.tsagcn import AAGCN
-
-sys.path.append(str(Path(__file__).parents[1]))  # the stand-in that PGT needs belongs to the tests
-from tests.pgt_oracle import load_pgt
 
 Inputs = Callable[[Setup], tuple[Any, ...]]
 STEPS_PER_DAY = 288
@@ -52,32 +47,27 @@ MTGNN_SIZES: dict[str, Any] = {
 }
 
 
-def row(layer: Callable[..., nn.Module], arguments: Inputs, inputs: Inputs, pgt_inputs: Inputs) -> Row:
-    """A layer with the same arguments on both sides."""
+def row(
+    layer: Callable[..., nn.Module],
+    arguments: Inputs,
+    inputs: Inputs,
+    pgt_inputs: Inputs | None = None,
+    module: str = "attention",
+) -> Row:
+    """A layer with the same arguments on both sides and, unless `pgt_inputs` are given, the same inputs."""
 
     def side(make: Callable[..., nn.Module], setup: Setup, inputs: Inputs) -> Any:
         *positional, named = arguments(setup)
-        module, given = make(*positional, **named), inputs(setup)
-        return module, lambda: module(*given)
-
-    def of_pgt(*positional: Any, **named: Any) -> nn.Module:
-        load_pgt()
-        theirs = import_module("torch_geometric_temporal.nn.attention")
-        made: nn.Module = getattr(theirs, layer.__name__)(*positional, **named)
-        return made
+        made, given = make(*positional, **named), inputs(setup)
+        return made, lambda: made(*given)
 
     def pgt(setup: Setup) -> Any:
-        return side(of_pgt, setup, pgt_inputs)
+        return side(partial(of_pgt, layer.__name__, module=module), setup, pgt_inputs or inputs)
 
     def ours(setup: Setup) -> Any:
         return side(layer, setup, inputs)
 
     return Row(pgt, ours, batched=True)
-
-
-def alike(layer: Callable[..., nn.Module], arguments: Inputs, inputs: Inputs) -> Row:
-    """A layer that takes the same inputs on both sides."""
-    return row(layer, arguments, inputs, inputs)
 
 
 def nodes(setup: Setup) -> int:
@@ -106,7 +96,7 @@ def stacked_samples(setup: Setup) -> tuple[Tensor, Tensor, Tensor]:
 
 
 ATTENTION_ROWS: dict[str, Row] = {
-    "TemporalConv": alike(
+    "TemporalConv": row(
         TemporalConv, lambda s: (*WIDTHS, TAPS, {}), lambda s: (s.x(ENTRIES, nodes(s), HIDDEN),)
     ),
     "STConv": row(
@@ -133,23 +123,23 @@ ATTENTION_ROWS: dict[str, Row] = {
         lambda s: (x_BNFT(s), s.graph),
         lambda s: (x_BNFT(s), s.index),
     ),
-    "GMAN": alike(
+    "GMAN": row(
         GMAN, lambda s: (1, 8, HIDDEN // 8, ENTRIES, 0.1, STEPS_PER_DAY, True, False, {}), places_and_times
     ),
-    "MixProp": alike(
+    "MixProp": row(
         MixProp,
         lambda s: (32, 32, 2, 0.0, 0.05, {}),
         lambda s: (s.x(32, nodes(s), ENTRIES), attended(s)[0]),
     ),
-    "MTGNN": alike(
+    "MTGNN": row(
         MTGNN,
         lambda s: (MTGNN_SIZES | {"num_nodes": nodes(s)},),
         lambda s: (s.x(FEATURES, nodes(s), ENTRIES),),
     ),
-    "AAGCN": alike(
+    "AAGCN": row(
         AAGCN,
         lambda s: (FEATURES, HIDDEN, s.index, nodes(s), {}),
         lambda s: (s.x(FEATURES, ENTRIES, nodes(s)),),
     ),
-    "DNNTSP": alike(DNNTSP, lambda s: (nodes(s), HIDDEN, 4, {}), stacked_samples),
+    "DNNTSP": row(DNNTSP, lambda s: (nodes(s), HIDDEN, 4, {}), stacked_samples),
 }

@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=2 python benchmarks/layers.py [--adjacency METR-LA/adj_mx.pkl] [--rows GConvGRU TGCN ..]
 
 METR-LA's graph (without its file a road graph of that size, 207 graph nodes and 8 neighbours each), 12 entries, batch
-32: whole where PGT's layer takes a batch, else its own loop over samples. Layers are in `layer_rows` and
+32: whole where PGT's layer takes a batch, else its own loop over samples. Layers are in `recurrent_rows` and
 `attention_rows`, parts of them in `part_rows`. A row is timed in a process of its own, both sides in turns (the ratio
 is the median of the rounds' ratios), and each side's peak memory is measured in a fresh process: what one step adds to
 what lay there before.
@@ -24,16 +24,16 @@ from typing import Any
 import numpy as np
 import torch
 from attention_rows import ATTENTION_ROWS
-from layer_rows import ROWS as OTHER_ROWS
 from layer_rows import Setup
 from machine import machine_line
 from part_rows import PART_ROWS
+from recurrent_rows import RECURRENT_ROWS
 
 from stgnn.graph.adjacency import location_graph
 from stgnn.graph.graph import Graph
 from stgnn.raw.network_files import read_adjacency
 
-ROWS = OTHER_ROWS | ATTENTION_ROWS | PART_ROWS
+ROWS = RECURRENT_ROWS | ATTENTION_ROWS | PART_ROWS
 NODES = 207
 SIDES = ("PGT", "stgnn")
 LONG = 0.5  # seconds: steps longer than this are not repeated inside a round

@@ -15,10 +15,10 @@ def has_pgt() -> bool:
     return find_spec("torch_geometric_temporal") is not None and find_spec("torch_geometric") is not None
 
 
-def load_pgt() -> ModuleType:
-    """PGT's `nn.recurrent` module."""
+def load_pgt(module: str = "recurrent") -> ModuleType:
+    """PGT's `nn.<module>`."""
     if "torch_sparse" not in sys.modules and find_spec("torch_sparse") is None:
         stand_in = types.ModuleType("torch_sparse")
         stand_in.SparseTensor = import_module("torch_geometric.typing").SparseTensor  # type: ignore[attr-defined]
         sys.modules["torch_sparse"] = stand_in
-    return import_module("torch_geometric_temporal.nn.recurrent")
+    return import_module(f"torch_geometric_temporal.nn.{module}")

@@ -88,9 +88,10 @@ def _name_points(axes: Axes, points: Mapping[Key, Point]) -> None:
         for right, up, side in PLACES:
             label.set_position((right, up))
             label.set_horizontalalignment(side)
-            if not label.get_window_extent().count_overlaps(taken):
+            place = label.get_window_extent()
+            if not place.count_overlaps(taken):
                 break
-        taken.append(label.get_window_extent())
+        taken.append(place)
 
 
 def _draw_levels(axes: Axes, runs: Sequence[RunResult]) -> None:

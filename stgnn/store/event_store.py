@@ -46,7 +46,7 @@ class EventStore:
     negatives: Mapping[str, NDArray[np.int32]]  # kind -> [validation and test events in order, Q]
     fallbacks: Mapping[
         str, NDArray[np.bool_]
-    ]  # kind -> [the same events] are those negatives random for want of one?
+    ]  # kind -> [the same events] random for want of one of the kind?
     bipartite: bool
     num_nodes: int
     time_unit: str = "s"

@@ -49,9 +49,8 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
     "fallback_historical": ("evaluated_event",),
     "fallback_inductive": ("evaluated_event",),
 }
-DERIVED = (
-    12  # arrays that `derive` makes: roles, two graphs of three, three kinds of negatives, two have fallbacks
-)
+# Arrays that `derive` makes: roles, two graphs of three, three kinds of negatives, of which two have fallbacks.
+DERIVED = 12
 
 
 def write_events(events: Events, path: Path, protocol: Protocol | None = None) -> None:

@@ -31,15 +31,13 @@ def same_arguments(ours: type, theirs: type) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(LAYERS) - OURS_ONLY))
 def test_recurrent_and_hetero_layers_take_pgts_arguments(name: str) -> None:
-    theirs = getattr(load_pgt(), name, None)
-    theirs = theirs or getattr(import_module("torch_geometric_temporal.nn.hetero"), name)
+    theirs = getattr(load_pgt(), name, None) or getattr(load_pgt("hetero"), name)
     same_arguments(getattr(recurrent, name, None) or getattr(hetero, name), theirs)
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_attention_layers_and_all_their_parts_take_pgts_arguments(module: str) -> None:
-    load_pgt()
-    theirs = import_module(f"torch_geometric_temporal.nn.attention.{module}")
+    theirs = load_pgt(f"attention.{module}")
     ours = import_module(f"stgnn.nn.attention.{module}")
     for name, layer in inspect.getmembers(theirs, inspect.isclass):
         if layer.__module__ == theirs.__name__:

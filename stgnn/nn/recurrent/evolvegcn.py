@@ -3,6 +3,7 @@
 Axes: B samples (any leading dimensions), T entries, N graph nodes, F features (in and out).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -78,10 +79,7 @@ class EvolvingConvolution(nn.Module):
         if len(graphs) not in (1, x_BTNF.shape[-3]) or not x_BTNF.shape[-3]:
             found = f"are {len(graphs)} for {x_BTNF.shape[-3]} entries"
             raise InputError("graphs", found, "give one, or one for each entry")
-        nodes = x_BTNF.shape[-2]
-        rows = x_BTNF.shape[:-3].numel() * nodes if len(graphs) == x_BTNF.shape[-3] else nodes
-        for each in graphs:
-            self._arguments.graph(each, None, rows if each.num_nodes == rows else nodes)
+        _check_sizes(graphs, x_BTNF)
         return self._evolve(x_BTNF, graphs, weight)
 
     def _evolve(
@@ -145,6 +143,16 @@ class EvolvingConvolution(nn.Module):
         """Without the history of the weight, which neither copies nor pickles."""
         weight = None if self.weight is None else self.weight.detach().clone()
         return self.__dict__ | {"_buffers": self._buffers | {"weight": weight}}
+
+
+def _check_sizes(graphs: Sequence[Graph], x_BTNF: Tensor) -> None:
+    """Each graph has N graph nodes, or where each entry has its own those of all samples."""
+    *samples, entries, nodes, _ = x_BTNF.shape
+    allowed = {nodes, nodes * math.prod(samples)} if len(graphs) == entries else {nodes}
+    for graph in graphs:
+        if graph.num_nodes not in allowed:
+            found = f"has {graph.num_nodes} graph nodes, the input {nodes}"
+            raise InputError("graph", found, "the input's last axes are graph nodes, features")
 
 
 def _spread_entry(operator: Operator, x_BNF: Tensor) -> Tensor:

@@ -1,7 +1,6 @@
 """Equality with the layers of PyTorch Geometric Temporal (PGT) and with references written in the tests."""
 
 from collections.abc import Callable
-from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -17,8 +16,7 @@ both_precisions = pytest.mark.parametrize("dtype", [torch.float32, torch.float64
 
 def pgt(module: str) -> ModuleType:
     """PGT's `nn.attention.<module>`."""
-    load_pgt()
-    return import_module(f"torch_geometric_temporal.nn.attention.{module}")
+    return load_pgt(f"attention.{module}")
 
 
 def draw(module: nn.Module, seed: int = 0) -> None:

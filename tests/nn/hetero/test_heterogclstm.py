@@ -1,6 +1,5 @@
 """Facts about HeteroGCLSTM; PyTorch Geometric Temporal's layer is right where it runs, so it is the oracle."""
 
-from importlib import import_module
 from typing import Any
 
 import pytest
@@ -32,8 +31,7 @@ def states(seed: int, *lead: int) -> dict[str, Tensor]:
 
 
 def pair(bias: bool = True) -> tuple[Any, Any]:
-    load_pgt()
-    theirs = import_module("torch_geometric_temporal.nn.hetero").HeteroGCLSTM(CHANNELS, 5, METADATA, bias)
+    theirs = load_pgt("hetero").HeteroGCLSTM(CHANNELS, 5, METADATA, bias)
     theirs.double()
     theirs(inputs(), EDGES, states(1), states(2))  # its layers find their sizes at the first call
     ours = HeteroGCLSTM(CHANNELS, 5, METADATA, bias)
