@@ -20,6 +20,7 @@ from stgnn.data.events.batches import EventBatch, EventView
 from stgnn.errors import InputError
 from stgnn.models.base import PositiveInt, require_positive
 from stgnn.models.temporal.base import EventModel, State, StreamShape
+from stgnn.models.temporal.choices import require_agreement, require_choices
 from stgnn.models.temporal.memory import Consumed, Memory, MemoryState
 from stgnn.models.temporal.ranking import rank_by_blocks, rank_over_times
 from stgnn.nn.temporal.attention import AttentionLayer
@@ -30,17 +31,6 @@ from stgnn.nn.temporal.meetings import Meetings
 from stgnn.nn.temporal.neighbourhood import Neighbourhood, Places, neighbourhood
 from stgnn.nn.temporal.time_encoding import TimeEncoding
 from stgnn.nn.temporal.time_projection import TimeProjection
-
-CHOICES = {
-    "updater": ("gru", "rnn", "none"),
-    "message": ("identity", "mlp"),
-    "aggregator": ("last", "mean"),
-    "partner": ("memory", "embedding"),
-    "consume": ("eager", "lazy"),
-    "embedding": ("identity", "time", "attention", "sum"),
-    "sampling": ("recent", "uniform"),
-    "hop_time": ("query", "edge"),
-}
 
 
 @dataclass(frozen=True)
@@ -101,15 +91,13 @@ class TGN(EventModel):
         super().__init__(shape)
         require_positive(memory_channels=memory_channels, time_channels=time_channels, heads=heads)
         require_positive(embedding_channels=embedding_channels, layers=layers, neighbours=neighbours)
-        _require_choices(
+        require_choices(
             updater=updater, message=message, aggregator=aggregator, partner=partner, consume=consume,
             embedding=embedding, sampling=sampling, hop_time=hop_time,
         )  # fmt: skip
         if not 0 <= dropout < 1:
             raise InputError("dropout", f"is {dropout}", "give a share from 0 to below 1")
-        _require_agreement(updater, aggregator, partner, consume, embedding)
-        if not 0 <= dropout < 1:
-            raise InputError("dropout", f"is {dropout}", "give a share in [0, 1)")
+        require_agreement(updater, aggregator, partner, consume, embedding)
         self.channels = memory_channels
         self.time = TimeEncoding(time_channels, shape.unit)
         stack = partial(
@@ -286,19 +274,3 @@ def _attention_layer(channels: int, *, sizes: tuple[int, int, int], heads: int, 
 
 def _sum_layer(channels: int, *, sizes: tuple[int, int, int]) -> nn.Module:
     return SumLayer(channels, *sizes)
-
-
-def _require_choices(**settings: str) -> None:
-    for name, value in settings.items():
-        if value not in CHOICES[name]:
-            raise InputError(name, f"found {value!r}", f"expected one of: {', '.join(CHOICES[name])}")
-
-
-def _require_agreement(updater: str, aggregator: str, partner: str, consume: str, embedding: str) -> None:
-    if updater == "none" and embedding in ("identity", "time"):
-        raise InputError("embedding", f"{embedding} needs a memory", "set updater to gru or rnn")
-    if updater == "none" and partner == "embedding":
-        raise InputError("partner", "embedding needs a memory", "set updater to gru or rnn")
-    if partner == "embedding" and (aggregator, consume) != ("last", "eager"):
-        found = f"embedding goes with aggregator last and consume eager, not {aggregator} and {consume}"
-        raise InputError("partner", found, "a partner is embedded from the memory at its last event")
