@@ -29,6 +29,8 @@ class AGCRNForecaster(EncodingForecaster):
         embedding_dimensions: D, numbers that describe a graph node (paper: 10 on PeMSD4, 2 on PeMSD8).
     """
 
+    uses_graph = False
+
     def __init__(
         self,
         shape: TaskShape,

@@ -71,7 +71,8 @@ class Forecaster(nn.Module):
     its body returns one expression of them. Studies evaluate that from the source and refuse shorter windows.
 
     `graph` is the dataset's. Where that changes with time it is the mean of those of the training entries
-    (`stgnn.data.mean_graph`), or has no edges for a model that asks, by a flag, for those of each window.
+    (`stgnn.data.mean_graph`), or has no edges: for a model that asks, by a flag, for those of each window, and for one
+    that says it uses none.
     """
 
     # Read from the source: a study that does not have it is refused before any job.
@@ -81,6 +82,7 @@ class Forecaster(nn.Module):
     # Is given the edges of each window's last entry, or of all its past entries, where the graph changes with time.
     reads_edges: ClassVar[bool] = False
     reads_past_edges: ClassVar[bool] = False
+    uses_graph: ClassVar[bool] = True  # False: the forecast does not depend on it
 
     def __init__(self, shape: TaskShape, graph: Graph) -> None:
         super().__init__()
@@ -129,6 +131,8 @@ class FittedForecaster(Forecaster):
 
     Buffers hold the result.
     """
+
+    uses_graph = False
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
         # What is fitted sets the buffers' sizes, so an unfitted model takes those of the checkpoint.

@@ -17,6 +17,8 @@ class Linear(EncodingForecaster):
     with one set of coefficients for all graph nodes.
     """
 
+    uses_graph = False
+
     def __init__(self, shape: TaskShape, graph: Graph) -> None:
         super().__init__(shape, graph, shape.input_len * shape.num_inputs)
 

@@ -59,6 +59,8 @@ class STLLMForecaster(Forecaster):
             takes fewer tokens than there are graph nodes.
     """
 
+    uses_graph = False
+
     def __init__(
         self,
         shape: TaskShape,

@@ -146,7 +146,8 @@ def _graph(model_class: type[Forecaster], store: SignalStore, windows: Windows) 
     """The graph that a model is built on."""
     if store.edge_ptr is None:
         return Graph.from_numpy(store.edge_index, store.edge_weight, store.shape[1])
-    if model_class.reads_edges or model_class.reads_past_edges:  # each batch brings its own
+    brought = model_class.reads_edges or model_class.reads_past_edges  # by each batch
+    if brought or not model_class.uses_graph:
         return Graph.from_numpy(np.zeros((2, 0), np.int64), None, store.shape[1])
     return mean_graph(store, windows.train_entries)
 

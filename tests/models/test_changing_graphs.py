@@ -15,7 +15,7 @@ from stgnn.data import EntryEdges, split_windows
 from stgnn.data.mean_graph import mean_graph
 from stgnn.distributed.world import World
 from stgnn.graph.graph import Graph
-from stgnn.models.base import Known, TaskShape
+from stgnn.models.base import FittedForecaster, Known, TaskShape
 from stgnn.models.build import build_model
 from stgnn.training.engine import train_run
 from stgnn.training.forecasting import Forecasting
@@ -27,6 +27,7 @@ SHAPE = TaskShape(input_len=3, horizon=3, num_nodes=5, num_inputs=2, num_outputs
 ANY = Graph(torch.tensor([[0, 1], [1, 2]]), None, 5)  # what no entry's own graph is
 CHANGING, DATELESS = (load_catalog()[name] for name in ("england-covid", "chickenpox-hungary"))
 WALKERS = [name for name in MODELS if CLASSES[name].reads_past_edges]
+GRAPHLESS = [name for name in MODELS if not CLASSES[name].uses_graph]
 STARTS = torch.tensor([7, 30, 2])
 X_BTNC = torch.randn(3, 3, 5, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 TARGET_BHNF = torch.randn(3, 3, 5, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
@@ -194,6 +195,27 @@ def test_a_model_for_one_graph_is_built_on_the_mean_of_the_training_entries_alon
         after = graph_of(replace(changing_store, edge_index=other), monkeypatch)
         weights = torch.from_numpy(before.neighbours().to_dense() - after.neighbours().to_dense())
         assert (weights.abs().max() == 0) == same
+
+
+def test_no_mean_is_taken_for_a_model_that_uses_no_graph(changing_store, monkeypatch):
+    monkeypatch.setattr("stgnn.training.setup.mean_graph", None)
+    for name in GRAPHLESS:
+        if CLASSES[name].needs_dates or "gpt2" in MODELS[name]["settings"]:
+            continue
+        assert prepare(run_of(name), changing_store.path, World()).model.graph.edge_index.shape == (2, 0)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in GRAPHLESS if not issubclass(CLASSES[name], FittedForecaster)]
+)
+def test_a_model_that_says_it_uses_no_graph_forecasts_the_same_on_any(name, request):
+    changes = (
+        {"gpt2": str(request.getfixturevalue("tiny_gpt2"))} if "gpt2" in MODELS[name]["settings"] else {}
+    )
+    one, other = (
+        build(name, graph, **changes).eval()(X_BTNC) for graph in (ANY, Graph(ANY.edge_index[:, :0], None, 5))
+    )
+    assert torch.equal(one, other)
 
 
 def test_a_checkpoint_is_scored_on_the_graph_that_it_was_trained_on(changing_store, tmp_path):

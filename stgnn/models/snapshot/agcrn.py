@@ -25,6 +25,7 @@ class SnapshotAGCRN(SnapshotRegressor):
     """
 
     reads_edges = False
+    uses_graph = False
 
     def __init__(
         self,
