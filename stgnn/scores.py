@@ -12,10 +12,10 @@ AGAINST_NEGATIVES = (
     "ap_batch",
     "auc_batch",
 )  # of an event stream's links, from stored negatives
-PROPERLY = ("ap_proper", "auc_proper", "count_proper")  # the same of the events that have such a negative
+# The same of the events that have such a negative, and the share of those for which a random one stands in, a fallback.
+PROPERLY = ("ap_proper", "auc_proper", "count_proper", "fallback")
 RANKINGS = ("mrr", "hits_1", "hits_3", "hits_10")  # of links among all destinations
 LABEL_SCORES = ("label_ap", "label_auc")  # of the labels of events
-FALLBACK = "fallback"  # share of a kind's stored negatives that are random ones, for want of one of the kind
 SCORES = ENTRY_SCORES + AGAINST_NEGATIVES + PROPERLY + RANKINGS + LABEL_SCORES  # all that belong to a split
 
 
@@ -29,7 +29,7 @@ SCORES_OF: Mapping[str, tuple[str, ...]] = {
 RECORDED_BY: Mapping[str, tuple[str, ...]] = {
     "t_mae": (ENTRIES,), "v_mae": (ENTRIES,), "windows_per_second": (ENTRIES,),
     "signal_mb": (ENTRIES,), "windows_mb": (ENTRIES,),
-    "v_ap": (LINKS,), FALLBACK: (LINKS,), "v_auc": (NODES,),
+    "v_ap": (LINKS,), "v_auc": (NODES,),
     "t_loss": (LINKS, NODES), "events_per_second": (LINKS, NODES),
 }  # fmt: skip
 
@@ -43,8 +43,6 @@ def in_full(measured: Mapping[str, Any]) -> dict[str, Any]:
     Random negatives are never fallbacks, so what is said of fallbacks is of historical ones.
     """
     metric = measured["metric"]
-    if metric == FALLBACK:
-        return {"negatives": "historical"} | dict(measured)
     if metric not in SCORES:
         return dict(measured)
     usual = {"split": "test"}

@@ -13,7 +13,7 @@ from stgnn.errors import InputError
 from stgnn.files import replacing
 from stgnn.report.metrics import unit_of
 from stgnn.report.results import RunResult, number, read_runs
-from stgnn.scores import ENTRY_SCORES, FALLBACK
+from stgnn.scores import ENTRY_SCORES
 from stgnn.tasks import ENTRIES, LINKS
 
 logger = logging.getLogger(__name__)
@@ -87,8 +87,6 @@ def _measurements(run: RunResult) -> Iterator[Measurement]:
     scored = {ENTRIES: _of_entries, LINKS: _of_links}.get(run.task, _of_labels)
     for split, scores in run.scores["splits"].items():
         yield from scored(split, scores)
-    for negatives, share in run.scores.get(FALLBACK, {}).items():
-        yield "", "", "", negatives, FALLBACK, number(share)
     for metric in TRAINING_FACTS:
         if run.scores.get(metric) is not None:
             yield "", "", "", "", metric, number(run.scores[metric])

@@ -105,8 +105,8 @@ class LinkScores:
         `{"all": {"random": {"ap", "auc", "ap_batch", "auc_batch"}, "historical": .., "inductive": ..,
         "every": {"mrr", "hits_1", "hits_3", "hits_10"}, "count"}, "new": ..}`. AP and AUC are scikit-learn's, equal
         scores taken together. Batches without an event of the kind take no part in the means over batches.
-        Historical and inductive have {"ap_proper", "auc_proper", "count_proper"} besides: those of the events whose
-        negatives are of the kind and no fallbacks, and how many these are.
+        Historical and inductive have {"ap_proper", "auc_proper", "count_proper", "fallback"} besides: those of the
+        events whose negatives are of the kind and no fallbacks, how many these are, and the share of the others.
         """
         return {
             "all": self._over([np.ones_like(batch.new_B) for batch in self._batches]),
@@ -147,15 +147,17 @@ def _against(parts: list[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> di
 
 
 def _properly(counted: list[tuple[_Batch, NDArray[np.bool_]]], kind: str) -> dict[str, float | None]:
-    """AP and AUC over the events of the masks [B] whose negatives are no fallbacks."""
-    parts = []
+    """AP and AUC over the events of the masks [B] whose negatives are no fallbacks, and the share of those left out."""
+    parts, events = [], 0
     for batch, mask in counted:
         if kind in batch.negative:
             proper = mask & ~batch.fallback.get(kind, np.zeros_like(mask))
             parts.append((batch.positive_B[proper], batch.negative[kind][proper]))
+            events += int(mask.sum())
     count = sum(len(positive_B) for positive_B, _ in parts)
     ap, auc = _ap_and_auc(*map(np.concatenate, zip(*parts, strict=True))) if count else (None, None)
-    return {"ap_proper": ap, "auc_proper": auc, "count_proper": count}
+    fallback = 1 - count / events if events else None
+    return {"ap_proper": ap, "auc_proper": auc, "count_proper": count, "fallback": fallback}
 
 
 def _ap_and_auc(positive_E: NDArray[np.float32], negative_EQ: NDArray[np.float32]) -> tuple[float, float]:

@@ -187,9 +187,3 @@ class LinkPrediction(StreamTask):
         """Write the test events' scores and ranks."""
         assert self._test_scores is not None, "evaluate comes first"
         write_link_predictions(folder / "predictions.zarr", self.setup.store, self._test_scores)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """Beside the protocol, the share of each kind's negatives that are random for want of one of that kind."""
-        described = self.setup.store.attributes.get("negatives", {})
-        return super().facts | {"fallback": {kind: each["fallback"] for kind, each in described.items()}}

@@ -112,17 +112,19 @@ def test_every_event_of_a_split_is_scored_against_each_kind(store: Path, links: 
             assert 0 < found[split][nodes]["every"]["mrr"] <= 1
 
 
-def test_how_many_negatives_are_not_of_their_kind_is_a_line_of_the_results(
-    links: Path, tmp_path: Path
+def test_how_many_negatives_are_not_of_their_kind_is_a_line_of_the_results_of_each_split(
+    store: Path, links: Path, tmp_path: Path
 ) -> None:
     collect([links], tmp_path / "runs.csv")
     frame = read_frame(tmp_path / "runs.csv")
-    found = frame[frame["metric"] == "fallback"].set_index("negatives")["value"].to_dict()
-    assert found == scores(links)["fallback"] and found["random"] == 0 < found["inductive"] < 1
-    lines = frame[frame["metric"] == "ap_proper"]
-    assert set(zip(lines["split"], lines["nodes"], lines["negatives"], strict=True)) == set(
-        product(("validation", "test"), ("all", "new"), ("historical", "inductive"))
-    )
+    stream = open_event_store(store)
+    role, where = stream.role[-len(stream.negatives["random"]) :], ["split", "nodes", "negatives"]
+    found = frame[frame["metric"] == "fallback"].set_index(where)["value"]
+    for (split, number), kind in product((("validation", 1), ("test", 2)), ("historical", "inductive")):
+        expected = stream.fallbacks[kind][role == number].mean()
+        assert found[split, "all", kind] == pytest.approx(expected) and 0 < expected < 1
+    lines = frame[frame["metric"] == "ap_proper"].set_index(where)
+    assert set(lines.index) == set(found.index) and len(found) == 8
 
 
 def test_predictions_are_those_that_were_scored(store: Path, links: Path) -> None:

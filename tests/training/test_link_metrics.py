@@ -107,6 +107,10 @@ def test_proper_metrics_are_those_of_events_whose_negatives_are_no_fallbacks(bat
     assert found["historical"]["ap_proper"] == pytest.approx(expected, abs=1e-12)
     assert found["historical"]["ap_proper"] != found["historical"]["ap"]
     assert found["historical"]["count_proper"] == sum(int(keep.sum()) for keep in kept)
+    assert found["historical"]["fallback"] == pytest.approx(
+        1 - sum(int(keep.sum()) for keep in kept) / found["count"]
+    )
+    assert found["inductive"]["fallback"] == 0
     # Where nothing is said of fallbacks there are none; random negatives never are any.
     assert found["inductive"]["auc_proper"] == found["inductive"]["auc"]
     assert found["inductive"]["count_proper"] == found["count"]
@@ -130,11 +134,11 @@ def test_what_was_not_scored_is_none():
     summary = scores.summary()
     assert summary["new"]["random"]["ap"] is None and summary["new"]["count"] == 0
     properly = {"ap_proper": None, "auc_proper": None, "count_proper": 0}
-    assert properly.items() <= summary["all"]["historical"].items()
+    assert (properly | {"fallback": None}).items() <= summary["all"]["historical"].items()
     scores = LinkScores()
     fallback = {"historical": np.ones(2, dtype=bool)}
     scores.add(torch.ones(2), {"historical": torch.zeros(2, 1)}, torch.zeros(2) > 0, None, fallback)
-    assert properly.items() <= scores.summary()["all"]["historical"].items()
+    assert (properly | {"fallback": 1.0}).items() <= scores.summary()["all"]["historical"].items()
     assert summary["all"]["historical"]["auc"] is None and summary["all"]["every"]["mrr"] is None
 
 
