@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 DECADES = 9.0
 TURN = 2.0 * math.pi
+ROWS = 1024  # of angles at a time
 
 
 class TimeEncoding(nn.Module):
@@ -43,7 +44,7 @@ class TimeEncoding(nn.Module):
     def forward(self, span: Tensor) -> Tensor:
         """phi of the spans."""
         apply = cast("Callable[..., Tensor]", _Cosine.apply)
-        return apply(self.seconds(span), self.frequency_M, self.phase_M)
+        return apply(span, self.unit, self.frequency_M, self.phase_M)
 
     def of_zero(self) -> Tensor:
         """phi of no time at all, `[M]`."""
@@ -51,24 +52,35 @@ class TimeEncoding(nn.Module):
 
 
 class _Cosine(torch.autograd.Function):
-    """cos(w d + b) with whole turns taken off first, and both gradients by one product.
-
-    A cosine of a large number takes five times as long as one of a small number (7.7 and 1.7 ms for 6,000 spans of
-    days in 172 channels on an AMD EPYC).
-    """
+    """cos(w d + b), and both gradients by one product."""
 
     @staticmethod
-    def forward(ctx: Any, seconds: Tensor, frequency_M: Tensor, phase_M: Tensor) -> Tensor:
-        turns = torch.addcmul(phase_M / TURN, seconds.unsqueeze(-1), frequency_M / TURN)
-        angle = turns.frac_().mul_(TURN)
-        ctx.save_for_backward(seconds, angle)
+    def forward(ctx: Any, span: Tensor, unit: float, frequency_M: Tensor, phase_M: Tensor) -> Tensor:
+        angle = _angle(span, unit, frequency_M, phase_M)
+        ctx.save_for_backward(span.to(frequency_M.dtype) * unit, angle)
         return angle.cos()
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, d_phi: Tensor) -> tuple[None, Tensor, Tensor]:
+    def backward(ctx: Any, d_phi: Tensor) -> tuple[None, None, Tensor, Tensor]:
         seconds, angle = ctx.saved_tensors
         d_angle = angle.sin().mul_(d_phi).flatten(0, -2)
         flat = seconds.flatten()
         d_frequency, d_phase = (torch.stack([flat, torch.ones_like(flat)]) @ d_angle).neg_().unbind()
-        return None, d_frequency, d_phase
+        return None, None, d_frequency, d_phase
+
+
+def _angle(span: Tensor, unit: float, frequency_M: Tensor, phase_M: Tensor) -> Tensor:
+    """w d + b without its whole turns, `[..., M]`.
+
+    Turns are counted in float64: float32 errs by a 24th of a turn after a month and by a third after five years. What
+    is left is small, and its cosine takes a fifth of the time. A block of rows stays in the cache meanwhile.
+    """
+    turn_M, start_M = frequency_M.double() * (unit / TURN), phase_M.double() / TURN
+    angle = frequency_M.new_empty(*span.shape, len(frequency_M))
+    rows = ROWS if span.device.type == "cpu" else max(span.numel(), 1)
+    blocks = angle.view(-1, len(frequency_M)).split(rows)
+    for block, some in zip(blocks, span.flatten().split(rows), strict=True):
+        turns = torch.addcmul(start_M, some.double().unsqueeze(-1), turn_M).frac_()
+        torch.mul(turns.to(angle.dtype), TURN, out=block)
+    return angle

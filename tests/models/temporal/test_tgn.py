@@ -178,3 +178,15 @@ def test_ranking_gives_the_logits_of_a_step_in_blocks_of_any_size(settings, visi
     for at_once in (8192, 45):
         monkeypatch.setattr(ranking, "AT_ONCE", at_once)
         torch.testing.assert_close(model.rank(state, batch, everybody, view), expected.detach())
+
+
+@pytest.mark.parametrize("settings", [{}, {"layers": 2}, {"embedding": "sum"}])
+def test_a_step_and_ranking_agree_in_float32_over_years(settings):
+    stream = random_stream(100)
+    stream.t = stream.t * 1_000_003
+    model, view = small_tgn(stream, torch.float32, time_channels=32, **settings).eval(), stream.view()
+    _, states = run(model, stream, 20)
+    batch, everybody = [*stream.batches(20)][4], torch.arange(stream.num_nodes)
+    expected, _ = model.step(states[4], batch, everybody.expand(20, -1), view)
+    found = model.rank(states[4], batch, everybody, view)
+    torch.testing.assert_close(found, expected.detach(), atol=2e-5, rtol=1e-4)

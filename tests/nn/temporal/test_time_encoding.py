@@ -1,5 +1,6 @@
 """The encoding of time against its formula."""
 
+import pytest
 import torch
 
 from stgnn.nn.temporal.time_encoding import TimeEncoding
@@ -35,3 +36,11 @@ def test_a_second_counts_at_today_s_unix_time():
     """Times are subtracted as whole numbers: float32 has a grain of 128 s there."""
     encoding, now = TimeEncoding(3), torch.tensor([1_700_000_001])
     assert torch.equal(encoding(now - torch.tensor([1_700_000_000])), encoding(torch.tensor([1])))
+
+
+@pytest.mark.parametrize("days", [1, 30, 2_000])
+def test_float32_keeps_its_digits_over_years(days):
+    encoding, exact = TimeEncoding(172), TimeEncoding(172).double()
+    exact.load_state_dict(encoding.state_dict())
+    span = torch.randint(0, days * 86_400, (1500, 3))
+    torch.testing.assert_close(encoding(span).double(), exact(span), atol=2e-6, rtol=0)
