@@ -102,10 +102,10 @@ def _add_run_commands(commands: Any) -> None:
         "--embeddings", type=Path, metavar="FOLDER", help="write all graph nodes' embeddings as Zarr"
     )
     predict.add_argument(
-        "--source", action="append", default=[], metavar="ID", help="only this source (repeatable)"
+        "--source", action="append", default=[], metavar="ID", help="rank for this source only (repeatable)"
     )
     predict.add_argument(
-        "--keep", type=_positive(int), default=10, metavar="K", help="destinations of a source (%(default)s)"
+        "--keep", type=_positive(int), metavar="K", help="destinations ranked for a source (10)"
     )
     predict.add_argument(
         "--time", type=int, metavar="T", help="when, in the stream's unit (just after its last event)"

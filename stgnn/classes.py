@@ -4,6 +4,8 @@ Parsed, never imported, as in `stgnn.fingerprint`: a study is checked without to
 """
 
 import ast
+import copy
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -29,7 +31,7 @@ def classes_of(module: str) -> tuple[str, ...] | None:
 def settings_schema(dotted_path: str) -> dict[str, Any] | None:
     """Return a JSON schema of the settings, the keyword-only arguments, that a class takes.
 
-    Plain annotations (int, float, bool, str, None, `stgnn.models.base.PositiveInt` and unions of them) are
+    Plain annotations (int, float, bool, str, None, `stgnn.models.base.PositiveInt`, unions of them, and Literal) are
     checked, others are left to the class. None when the source does not tell: no Python source, or a base class
     without one.
     """
@@ -57,20 +59,29 @@ def declares(dotted_path: str, name: str) -> bool:
 
 
 def worked_out(dotted_path: str, name: str, settings: Mapping[str, Any]) -> Any:
-    """Return what the method `name` of a class, which returns one expression of `settings`, makes of them.
+    """Return what the static method `name` of a class, whose arguments are named like settings, makes of them.
 
-    None when the source does not tell: there is no such method, or it uses more than settings that are given.
+    None when the source does not tell: there is no such method, or it uses more than these settings.
     """
     module, _, class_name = dotted_path.rpartition(".")
     try:
         method = _find_in_class(module, class_name, lambda node: _own_method(node, name))
-        last = method.body[-1] if method else None
-        if not isinstance(last, ast.Return) or last.value is None:
+        if method is None:
             return None
-        code = compile(ast.Expression(last.value), f"{dotted_path}.{name}", "eval")
-        return eval(code, {"__builtins__": {}, "max": max, "min": min}, dict(settings))
-    except (LookupError, NameError, TypeError, AttributeError, ArithmeticError):
+        found: dict[str, Any] = {"__builtins__": {}, "max": max, "min": min}
+        exec(compile(_bare(method), f"{dotted_path}.{name}", "exec"), found)
+        return found[name](**{argument.arg: settings[argument.arg] for argument in method.args.args})
+    except Exception:  # whatever way it fails on settings that make no sense: the class says what is wrong
         return None
+
+
+def _bare(method: ast.FunctionDef) -> ast.Module:
+    """The method alone as a module: without decorators and annotations, whose names are not there."""
+    plain = copy.deepcopy(method)
+    plain.decorator_list, plain.returns = [], None
+    for argument in plain.args.args:
+        argument.annotation = None
+    return ast.Module([plain], type_ignores=[])
 
 
 def _own_init(node: ast.ClassDef) -> ast.FunctionDef | None:
@@ -126,6 +137,9 @@ def _parsed(path: Path, source: bytes) -> ast.Module:
 def _schema_of(annotation: ast.expr | None) -> dict[str, Any]:
     """Return the JSON schema of an annotation; an empty one, which fits everything, where it is not plain."""
     text = ast.unparse(annotation).strip("'\"") if annotation else ""  # it may be quoted
+    choices = re.fullmatch(r"(?:typing\.)?Literal\[(.*)\]", text)
+    if choices:
+        return {"enum": list(ast.literal_eval(f"({choices[1]},)"))}
     names = [name.strip() for name in text.split("|")]
     types = [_SCHEMA_TYPES.get(name) for name in names]
     least = {"minimum": 1} if "PositiveInt" in names else {}

@@ -136,11 +136,16 @@ def _predict(options: argparse.Namespace) -> None:
     from stgnn.training.ranking import TrainedStream
 
     path = options.run / "run.yaml"
+    if not path.is_file():
+        raise InputError(path, "no such file", "give the folder of a run that is finished")
+    if options.embeddings and (options.source or options.keep):
+        where = "--source" if options.source else "--keep"
+        raise InputError(where, "is of a ranking, and --embeddings writes all graph nodes'", "leave it out")
     trained = TrainedStream(options.run, check_run(read_yaml(path), path), options.store, options.time)
     if options.embeddings:
         trained.write_embeddings(options.embeddings)
     else:
-        trained.write_ranking(options.ranking, options.source, options.keep)
+        trained.write_ranking(options.ranking, options.source, options.keep or 10)
     print(options.embeddings or options.ranking)
 
 

@@ -18,6 +18,7 @@ FOR_ONE_WORKER = ("materialised", "index")
 def check_compatible(run: Mapping[str, Any], dataset: Dataset, path: Path) -> None:
     """Raise `InputError`, naming the pipeline at `path`, where a run cannot be trained as it is declared."""
     _check_kind(run, dataset, path)
+    _check_model(run["model"], path)
     if dataset.kind == "events":
         check_event_run(run, path)
         return
@@ -50,6 +51,14 @@ def _check_kind(run: Mapping[str, Any], dataset: Dataset, path: Path) -> None:
         raise InputError(path, problem, f"use {' or '.join(losses)}")
 
 
+def _check_model(model: Mapping[str, Any], path: Path) -> None:
+    """Raise `InputError` where a model's settings contradict each other."""
+    found = worked_out(model["class"], "contradiction", model["settings"])
+    if found is not None:
+        setting, problem, todo = found
+        raise InputError(path, f"{model['name']}.{setting}: {problem}", todo)
+
+
 def check_event_run(run: Mapping[str, Any], path: Path) -> None:
     """Raise `InputError` where a run on an event stream asks for what there is not."""
     training, protocol = run["training"], stream_protocol(run["batching"])
@@ -67,6 +76,9 @@ def check_event_run(run: Mapping[str, Any], path: Path) -> None:
         if training[key] != only:
             problem = f"training.{key}: an event stream is gone through in order, by one worker"
             raise InputError(path, problem, f"remove it ({str(only).lower()})")
+    if training["max_steps_per_epoch"] is not None:
+        problem = "training.max_steps_per_epoch: an event stream is gone through to its end, or memory misses events"
+        raise InputError(path, problem, "remove it (null)")
     if training["precision"] == "bfloat16":
         raise InputError(path, "training.precision: bfloat16 is for signals", "use float32 or float64")
     if training["save_predictions"] and "test" not in training["evaluate"]:

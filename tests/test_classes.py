@@ -29,7 +29,8 @@ import torch
 from torch.missing import Unknown
 from {top}.nn.cell import Cell
 class Plain(Cell):
-    def __init__(self, shape, graph, *, a: int, b: "float | None" = None, c: bool | str = "", d: list[int], e):
+    def __init__(self, shape, graph, *, a: int, b: "float | None" = None, c: bool | str = "", d: list[int], e,
+                 f: Literal["x", 2] = 2):
         pass
 class Inherits(Plain):
     pass
@@ -52,7 +53,7 @@ def test_the_source_tells_which_settings_a_class_takes(tmp_path: Path, package: 
     assert plain is not None
     assert plain["properties"] == {
         "a": {"type": ["integer"]}, "b": {"type": ["number", "null"]}, "c": {"type": ["boolean", "string"]},
-        "d": {}, "e": {},
+        "d": {}, "e": {}, "f": {"enum": ["x", 2]},
     }  # fmt: skip
     assert plain["required"] == ["a", "d", "e"]
     assert settings_schema(f"{top}.own.Inherits") == settings_schema(f"{top}.again.Deep") == plain
@@ -122,6 +123,12 @@ class Base:
     def least(deep, wide):
         \"\"\"Entries.\"\"\"
         return max(2 * deep + wide, 4)
+    @staticmethod
+    def wrong(deep: int, wide: torch.Tensor) -> tuple[str, str] | None:
+        for each in (deep, wide):
+            if each % 2:
+                return "odd", f"is {each}"
+        return None
     def foreign(deep):
         return open(deep)
     def nothing():
@@ -136,6 +143,8 @@ def test_the_source_tells_what_a_class_works_out_of_settings(tmp_path: Path, pac
     far = f"{package}.sizes.Far"
     assert worked_out(far, "least", {"deep": 3, "wide": 1, "other": 9}) == 7
     assert worked_out(far, "least", {"deep": 1, "wide": 1}) == 4
+    assert worked_out(far, "wrong", {"deep": 2, "wide": 1}) == ("odd", "is 1")
+    assert worked_out(far, "wrong", {"deep": 2, "wide": 4}) is None
     for name in ("foreign", "nothing", "none"):
         assert worked_out(far, name, {"deep": 1}) is None
     assert worked_out(far, "least", {"deep": 3}) is None, "a setting that is not given is left to the class"

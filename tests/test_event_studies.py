@@ -23,6 +23,11 @@ NODES = {"predict": "nodes"}
 Load = Callable[..., Study]
 
 
+def of_tgn(**settings: Any) -> dict[str, Any]:
+    """A study in which tgn-attn has these settings."""
+    return {"overrides": [{"match": {"model": "tgn-attn"}, "set": {"model": settings}}]}
+
+
 @pytest.fixture
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
     monkeypatch.chdir(ROOT)
@@ -126,6 +131,17 @@ def test_a_node_classification_brings_the_run_that_trains_its_encoder(load: Load
             {"training": {"save_predictions": True, "evaluate": ["validation"]}},
             "training.save_predictions: predictions are those of the test events, which are not scored",
         ),
+        (
+            {"training": {"max_steps_per_epoch": 5}},
+            "training.max_steps_per_epoch: an event stream is gone through",
+        ),
+        (
+            of_tgn(updater="lstm"),
+            r"set\.model \(tgn-attn\)\.updater: unknown \"lstm\"; expected one of: gru, none, rnn",
+        ),
+        (of_tgn(updater="none", embedding="identity"), "tgn-attn.embedding: identity needs a memory"),
+        (of_tgn(heads=3), "tgn-attn.heads: are 3; they do not divide the 344 channels"),
+        (of_tgn(dropout=2.0), "tgn-attn.dropout: is 2;"),
         ({"task": {"encoder": {"training": {"epochs": 3}}}}, "task.encoder: is of node classification"),
         (
             {"task": NODES | {"encoder": {"training": {"batch_size": 3}}}},

@@ -8,7 +8,7 @@ Axes: B batch, T past entries, H future entries (horizon), N graph nodes, C inpu
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias, get_args, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,8 @@ class Forecaster(nn.Module):
     every training step: distributed training waits for all gradients.
 
     One whose settings need long windows has a static method `least_input_len`: its arguments are named like settings,
-    its body returns one expression of them. Studies evaluate that from the source and refuse shorter windows.
+    nothing else is used in it. Studies work it out from the source and refuse shorter windows. In the same way
+    `contradiction` returns which setting is wrong beside the others, why, and what to do, or None.
 
     `graph` is the dataset's. Where that changes with time it is the mean of those of the training entries
     (`stgnn.data.mean_graph`), or has no edges: for a model that asks, by a flag, for those of each window, and for one
@@ -183,6 +184,15 @@ def require_positive(**settings: int) -> None:
     for name, value in settings.items():
         if value < 1:
             raise InputError(name, f"is {value}", "give a whole number of at least 1")
+
+
+def require_choices(init: Callable[..., None], **settings: str) -> None:
+    """Raise `InputError` naming the first setting that is none of those its annotation in `init`, a Literal, has."""
+    hints = get_type_hints(init)
+    for name, value in settings.items():
+        choices = get_args(hints[name])
+        if value not in choices:
+            raise InputError(name, f"found {value!r}", f"expected one of: {', '.join(choices)}")
 
 
 def split_horizon(y_BNM: Tensor, shape: TaskShape) -> Tensor:

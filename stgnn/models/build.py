@@ -8,7 +8,7 @@ import importlib
 import inspect
 import types
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from torch import nn
 
@@ -89,16 +89,23 @@ def _check_settings(model_class: type[nn.Module], settings: Mapping[str, Any]) -
                 f"settings.{key}", f"is unknown to {model_class.__name__}", _nearest(key, expected)
             )
         if not _is_of_type(value, expected[key]):
-            wanted = getattr(expected[key], "__name__", str(expected[key]))
-            raise InputError(f"settings.{key}", f"found {value!r}, expected {wanted}")
+            raise InputError(f"settings.{key}", f"found {value!r}, expected {_named(expected[key])}")
     required = inspect.signature(model_class.__init__).parameters
     for key in expected:
         if key not in settings and required[key].default is inspect.Parameter.empty:
             raise InputError(f"settings.{key}", "is missing", f"{model_class.__name__} needs it")
 
 
+def _named(expected: Any) -> str:
+    if get_origin(expected) is Literal:
+        return f"one of: {', '.join(map(str, get_args(expected)))}"
+    return getattr(expected, "__name__", str(expected))
+
+
 def _is_of_type(value: Any, expected: Any) -> bool:
-    """Check plain types and unions of them; other annotations are left to the model."""
+    """Check plain types, unions of them and literals; other annotations are left to the model."""
+    if get_origin(expected) is Literal:
+        return value in get_args(expected)
     if get_origin(expected) in (Union, types.UnionType):
         return any(_is_of_type(value, member) for member in get_args(expected))
     if expected in (int, float) and isinstance(value, bool):  # a bool is an int to Python

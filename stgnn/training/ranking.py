@@ -8,6 +8,7 @@ Axes: D destinations, S sources asked for, K candidates kept, N graph nodes, C e
 import csv
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from stgnn.data.events.batches import EventBatch
 from stgnn.distributed.world import World
 from stgnn.errors import InputError
 from stgnn.files import replacing, replacing_folder
+from stgnn.models.temporal.base import State
 from stgnn.store.split import HELD_OUT, TEST, TRAIN, VALIDATION
 from stgnn.training.checkpoint import load_best_model
 from stgnn.training.options import choose_device
@@ -51,7 +53,11 @@ class TrainedStream:
         if self.setup.model.learns:
             self.setup.model.load_state_dict(load_best_model(run / "checkpoint.pt", self.setup.device))
         self.setup.model.eval()
-        self.state = self.setup.state_after(
+
+    @cached_property
+    def _state(self) -> State:
+        """After all events; made when what was asked for has been found to make sense."""
+        return self.setup.state_after(
             TRAIN, HELD_OUT, VALIDATION, TEST,
             view=self.setup.view, doing="reading the stream", between=lambda: None,
         )  # fmt: skip
@@ -85,7 +91,7 @@ class TrainedStream:
                 node_R = torch.arange(first, min(first + AT_ONCE, shape[0]), device=self.setup.device)
                 time_R = torch.full_like(node_R, self.time)
                 with torch.no_grad():
-                    embedded = model.embed(self.state, node_R, time_R, view.neighbours.cut_at(time_R), view)
+                    embedded = model.embed(self._state, node_R, time_R, view.neighbours.cut_at(time_R), view)
                 rows[first : first + len(node_R)] = embedded.float().cpu().numpy()
             xr.Dataset(coords={"node": ("node", self._names)}).to_zarr(
                 partial, mode="a", zarr_format=3, consolidated=False
@@ -108,7 +114,7 @@ class TrainedStream:
         for first in range(0, len(numbers), AT_ONCE):
             source_S = torch.from_numpy(numbers[first : first + AT_ONCE]).long().to(self.setup.device)
             logit_SD = self.setup.model.eval().rank(
-                self.state, self._moment(source_S), destination_D, self.setup.view
+                self._state, self._moment(source_S), destination_D, self.setup.view
             )
             logit_SK, place_SK = logit_SD.topk(min(keep, len(destination_D)))
             best = destination_D[place_SK].tolist()

@@ -256,9 +256,46 @@ def test_a_trained_run_embeds_every_node(store: Path, links: Path, tmp_path: Pat
         (["--time", "3"], "--time: 3 is not after the last event"),
     ],
 )
-def test_what_cannot_be_asked_is_said(
-    store: Path, links: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: list[str], said: str
+def test_what_cannot_be_asked_is_said_before_the_stream_is_read(
+    store: Path,
+    links: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    asked: list[str],
+    said: str,
 ) -> None:
+    monkeypatch.setattr("stgnn.training.stream_setup.StreamSetup.state_after", None)
     command = ["predict", str(links), "--store", str(store), "--ranking", str(tmp_path / "x.csv"), *asked]
+    assert main(command) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "run, asked, said",
+    [
+        (".", ["--source", "7"], "--source: is of a ranking, and --embeddings writes all graph nodes'; leave it out"),
+        (".", ["--keep", "3"], "--keep: is of a ranking"),
+        ("no-run", [], "no-run/run.yaml: no such file; give the folder of a run that is finished"),
+    ],
+)  # fmt: skip
+def test_a_prediction_that_means_nothing_is_refused(
+    store: Path,
+    links: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    run: str,
+    asked: list[str],
+    said: str,
+) -> None:
+    command = [
+        "predict",
+        str(links / run),
+        "--store",
+        str(store),
+        "--embeddings",
+        str(tmp_path / "x.zarr"),
+        *asked,
+    ]
     assert main(command) == 2
     assert said in capsys.readouterr().err

@@ -11,16 +11,15 @@ Axes: B events, Q candidates of each, D all destinations, N graph nodes, U of th
 
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from stgnn.data.events.batches import EventBatch, EventView
 from stgnn.errors import InputError
-from stgnn.models.base import PositiveInt, require_positive
+from stgnn.models.base import PositiveInt, require_choices, require_positive
 from stgnn.models.temporal.base import EventModel, State, StreamShape
-from stgnn.models.temporal.choices import require_agreement, require_choices
 from stgnn.models.temporal.memory import Consumed, Memory, MemoryState
 from stgnn.models.temporal.ranking import rank_by_blocks, rank_over_times
 from stgnn.nn.temporal.attention import AttentionLayer
@@ -72,19 +71,19 @@ class TGN(EventModel):
         self,
         shape: StreamShape,
         *,
-        updater: str,
+        updater: Literal["gru", "rnn", "none"],
         memory_channels: PositiveInt,
         time_channels: PositiveInt,
-        message: str,
-        aggregator: str,
-        partner: str,
-        consume: str,
-        embedding: str,
+        message: Literal["identity", "mlp"],
+        aggregator: Literal["last", "mean"],
+        partner: Literal["memory", "embedding"],
+        consume: Literal["eager", "lazy"],
+        embedding: Literal["identity", "time", "attention", "sum"],
         embedding_channels: PositiveInt,
         layers: PositiveInt,
         neighbours: PositiveInt,
-        sampling: str,
-        hop_time: str,
+        sampling: Literal["recent", "uniform"],
+        hop_time: Literal["query", "edge"],
         heads: PositiveInt,
         dropout: float,
     ) -> None:
@@ -92,12 +91,15 @@ class TGN(EventModel):
         require_positive(memory_channels=memory_channels, time_channels=time_channels, heads=heads)
         require_positive(embedding_channels=embedding_channels, layers=layers, neighbours=neighbours)
         require_choices(
-            updater=updater, message=message, aggregator=aggregator, partner=partner, consume=consume,
+            TGN.__init__, updater=updater, message=message, aggregator=aggregator, partner=partner, consume=consume,
             embedding=embedding, sampling=sampling, hop_time=hop_time,
         )  # fmt: skip
-        if not 0 <= dropout < 1:
-            raise InputError("dropout", f"is {dropout}", "give a share from 0 to below 1")
-        require_agreement(updater, aggregator, partner, consume, embedding)
+        wrong = self.contradiction(
+            updater, aggregator, partner, consume, embedding, memory_channels, time_channels, embedding_channels,
+            layers, heads, dropout,
+        )  # fmt: skip
+        if wrong is not None:
+            raise InputError(*wrong)
         self.channels = memory_channels
         self.time = TimeEncoding(time_channels, shape.unit)
         stack = partial(
@@ -129,6 +131,40 @@ class TGN(EventModel):
                 )
                 self.num_channels = embedding_channels
         self.decoder = LinkDecoder(self.num_channels)
+
+    @staticmethod
+    def contradiction(
+        updater: str,
+        aggregator: str,
+        partner: str,
+        consume: str,
+        embedding: str,
+        memory_channels: int,
+        time_channels: int,
+        embedding_channels: int,
+        layers: int,
+        heads: int,
+        dropout: float,
+    ) -> tuple[str, str, str] | None:
+        """Which setting is wrong beside the others, why, and what to do."""
+        if updater == "none" and embedding in ("identity", "time"):
+            return "embedding", f"{embedding} needs a memory", "set updater to gru or rnn"
+        if updater == "none" and partner == "embedding":
+            return "partner", "embedding needs a memory", "set updater to gru or rnn"
+        if partner == "embedding" and (aggregator, consume) != (
+            "last",
+            "eager",
+        ):  # it is embedded at its last event
+            found = f"embedding goes with aggregator last and consume eager, not {aggregator} and {consume}"
+            return "partner", found, "set them, or partner to memory"
+        if not 0 <= dropout < 1:
+            return "dropout", f"is {dropout}", "give a share from 0 to below 1"
+        if embedding == "attention" or partner == "embedding":
+            for width in (memory_channels + time_channels, embedding_channels + time_channels)[:layers]:
+                if width % heads:
+                    todo = f"they do not divide the {width} channels of a query (layer below and time)"
+                    return "heads", f"are {heads}", todo
+        return None
 
     def initial_state(self) -> State:
         """No memory of anything."""
