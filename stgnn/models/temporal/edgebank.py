@@ -24,8 +24,8 @@ class EdgeBank(Baseline):
 
     Args:
         shape: the stream's sizes.
-        window: count the meetings among this share of the events before the cut only, the last ones; 0.15 is the
-            authors': as long as the test part. None: among all.
+        window: count the meetings among this share of the events before the cut only, the last ones, and those at the
+            same time as the first of them; 0.15 is the authors': as long as the test part. None: among all.
     """
 
     def __init__(self, shape: StreamShape, *, window: float | None = None) -> None:
@@ -43,7 +43,7 @@ class EdgeBank(Baseline):
         count_R = view.neighbours.degree(src_R, cut_R)
         if self._window is not None:
             since_R = (cut_R.double() * (1 - self._window)).long()
-            count_R = count_R - view.neighbours.degree(src_R, since_R)
+            count_R = count_R - view.neighbours.degree(src_R, view.neighbours.first_at_time_of(since_R))
         score_RQ = torch.zeros(candidate_RQ.shape, device=candidate_RQ.device)
         many = candidate_RQ.shape[1] * 4 >= self.shape.num_nodes
         for query_P, most in _alike(count_R, self.shape.num_nodes if many else candidate_RQ.shape[1]):

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from stgnn.data.events.batches import EventBatch, EventView
 from stgnn.errors import InputError
 from stgnn.models.base import PositiveInt, require_choices, require_positive
+from stgnn.models.temporal.agreement import Agreement
 from stgnn.models.temporal.base import EventModel, State, StreamShape
 from stgnn.models.temporal.memory import Consumed, Memory, MemoryState
 from stgnn.models.temporal.ranking import rank_by_blocks, rank_over_times
@@ -41,7 +42,7 @@ class _Rows:
     row_U: Tensor
 
 
-class TGN(EventModel):
+class TGN(Agreement, EventModel):
     """The temporal graph network that its settings say; TGAT, JODIE and DyRep are some of them.
 
     Rossi, Chamberlain, Frasca, Eynard, Monti, Bronstein, "Temporal graph networks for deep learning on dynamic
@@ -118,53 +119,14 @@ class TGN(EventModel):
                 shape, memory_channels, time_channels, embedding_channels if self.partner else None,
                 updater=updater, message=message, aggregator=aggregator, consume=consume,
             )  # fmt: skip
-        self.embedding: nn.Module
+        self.embedding: nn.Module = nn.Identity()
         self.num_channels = memory_channels
-        match embedding:
-            case "identity":
-                self.embedding = nn.Identity()
-            case "time":
-                self.embedding = TimeProjection(memory_channels, shape.time_mean, shape.time_std)
-            case _:
-                self.embedding = stack(
-                    attend if embedding == "attention" else partial(_sum_layer, sizes=sizes)
-                )
-                self.num_channels = embedding_channels
+        if embedding == "time":
+            self.embedding = TimeProjection(memory_channels, shape.time_mean, shape.time_std)
+        elif embedding != "identity":
+            self.embedding = stack(attend if embedding == "attention" else partial(_sum_layer, sizes=sizes))
+            self.num_channels = embedding_channels
         self.decoder = LinkDecoder(self.num_channels)
-
-    @staticmethod
-    def contradiction(
-        updater: str,
-        aggregator: str,
-        partner: str,
-        consume: str,
-        embedding: str,
-        memory_channels: int,
-        time_channels: int,
-        embedding_channels: int,
-        layers: int,
-        heads: int,
-        dropout: float,
-    ) -> tuple[str, str, str] | None:
-        """Which setting is wrong beside the others, why, and what to do."""
-        if updater == "none" and embedding in ("identity", "time"):
-            return "embedding", f"{embedding} needs a memory", "set updater to gru or rnn"
-        if updater == "none" and partner == "embedding":
-            return "partner", "embedding needs a memory", "set updater to gru or rnn"
-        if partner == "embedding" and (aggregator, consume) != (
-            "last",
-            "eager",
-        ):  # it is embedded at its last event
-            found = f"embedding goes with aggregator last and consume eager, not {aggregator} and {consume}"
-            return "partner", found, "set them, or partner to memory"
-        if not 0 <= dropout < 1:
-            return "dropout", f"is {dropout}", "give a share from 0 to below 1"
-        if embedding == "attention" or partner == "embedding":
-            for width in (memory_channels + time_channels, embedding_channels + time_channels)[:layers]:
-                if width % heads:
-                    todo = f"they do not divide the {width} channels of a query (layer below and time)"
-                    return "heads", f"are {heads}", todo
-        return None
 
     def initial_state(self) -> State:
         """No memory of anything."""
