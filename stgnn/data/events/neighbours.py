@@ -87,6 +87,10 @@ class TemporalNeighbours:
         """The first event with time >= t, for each t: [R] int64, E where there is none."""
         return torch.searchsorted(self._t, t_R.contiguous())
 
+    def first_at_time_of(self, event_R: Tensor) -> Tensor:
+        """The first of the events at the same time as each of these, E being taken for the last: [R] int64."""
+        return self.cut_at(self._t[event_R.clamp(max=len(self._t) - 1)])
+
     def _range(self, node_R: Tensor, cut_R: Tensor) -> tuple[Tensor, Tensor]:
         """The half-edges of a node before the cut: from the first, up to the second."""
         return self._indptr[node_R], torch.searchsorted(self._key, node_R * self._stride + cut_R)
