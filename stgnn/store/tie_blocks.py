@@ -24,12 +24,16 @@ class Repeats:
 def tie_blocks(t: NDArray[np.int64], first: int = 0, width: int = 1) -> Iterator[tuple[int, int]]:
     """Yield (first, last) of blocks from `first` on, each ending where a time does.
 
-    A block has about `EVENTS_AT_ONCE` events, or, where an event means `width` numbers, about as many numbers.
+    A block has about `EVENTS_AT_ONCE` events, or, where an event means `width` numbers, about as many numbers. Raises
+    `ValueError` at a time before an earlier event's.
     """
     size = max(1, EVENTS_AT_ONCE // width)
     while first < len(t):
         last = min(first + size, len(t))
         last = int(np.searchsorted(t, t[last - 1], side="right"))
+        # Of times in disorder the search may also find an end that was passed already, for ever.
+        if last <= first or np.any(t[first + 1 : last] < t[first : last - 1]):
+            raise ValueError("events are not in time order")
         yield first, last
         first = last
 

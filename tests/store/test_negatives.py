@@ -1,5 +1,7 @@
 """Stored negatives: another destination, of the right kind, drawn alike whatever is drawn beside it."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -74,6 +76,15 @@ def test_random_negatives_are_uniform_over_what_did_not_happen() -> None:
         assert chi_square < 8 + 5 * np.sqrt(16)
 
 
+def test_kinds_are_drawn_independently() -> None:
+    """One source has met the same ten in training and never another: all kinds draw from the same nine."""
+    dst = np.random.default_rng(0).integers(1, 11, 3_000).astype(np.int32)
+    derived = derive(np.zeros_like(dst), dst, np.arange(3_000), 11, Protocol(new_nodes=0.0))
+    for first, second in combinations(KINDS, 2):
+        same = derived.drawn[first].destination == derived.drawn[second].destination
+        assert same.mean() == pytest.approx(1 / 9, abs=5 * np.sqrt(8) / 9 / np.sqrt(same.size))
+
+
 def test_negatives_do_not_depend_on_the_blocks_they_are_drawn_in(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = random_stream(5, 300, nodes=20, times=80)
     whole = derived_of(stream, Protocol(negatives=3))
@@ -118,3 +129,14 @@ def test_repeats_are_counted_across_blocks(monkeypatch: pytest.MonkeyPatch) -> N
     for size in (1, 100):
         monkeypatch.setattr(tie_blocks, "EVENTS_AT_ONCE", size)
         assert tie_blocks.count_repeats(src, dst, t) == tie_blocks.Repeats(ties=4, duplicates=2, self_loops=4)
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+@pytest.mark.parametrize("t", [[2, 1], [1, 2, 3, 0, 4], [9, 8, 7, 6, 5], [0, 0, 5, 5, 1, 1]])
+def test_blocks_of_times_in_disorder_are_an_error(
+    monkeypatch: pytest.MonkeyPatch, size: int, t: list[int]
+) -> None:
+    """A search among them ends anywhere, so that going on from there might never end."""
+    monkeypatch.setattr(tie_blocks, "EVENTS_AT_ONCE", size)
+    with pytest.raises(ValueError, match="not in time order"):
+        list(tie_blocks.tie_blocks(np.array(t)))
