@@ -44,7 +44,7 @@ def derive(
     """
     split = split_events(src, dst, t, num_nodes, protocol, allocate=allocate)
     graph = build_temporal_csr(src, dst, None, num_nodes, allocate=_under("graph", allocate))
-    train = split.role == TRAIN
+    train = np.equal(split.role, TRAIN, out=scratch("train", len(t), np.bool_))
     train_graph = build_temporal_csr(src, dst, train, num_nodes, allocate=_under("train_graph", allocate))
     destination, train_destination = _destinations(dst, split, num_nodes)
     trained = trained_pairs(src, dst, num_nodes, split, allocate=scratch)
