@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import zarr
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from stgnn.errors import InputError
 from stgnn.store.derive import derive
@@ -154,11 +154,8 @@ def events_in_memory(
     """
     src, dst = np.asarray(src, dtype=np.int32), np.asarray(dst, dtype=np.int32)
     t = np.asarray(t, dtype=np.int64)
-    edge_feature = None if feature is None else np.asarray(feature, dtype=np.float32)
-    if not len(src) == len(dst) == len(t) == len(t if edge_feature is None else edge_feature):
-        raise ValueError("src, dst, t and feature differ in length")
-    if np.any(t[1:] < t[:-1]):
-        raise ValueError("events are not in time order")
+    edge_feature, labels = _optional(feature, np.float32), _optional(label, np.int8)
+    _require_fitting(t, src, dst, edge_feature, labels)
     if num_nodes is None:
         num_nodes = int(max(src.max(), dst.max())) + 1
     derived = derive(src, dst, t, num_nodes, protocol or Protocol())
@@ -166,9 +163,9 @@ def events_in_memory(
         src=src,
         dst=dst,
         t=t,
-        label=None if label is None else np.asarray(label, dtype=np.int8),
+        label=labels,
         edge_feature=edge_feature,
-        node_feature=None if node_feature is None else np.asarray(node_feature, dtype=np.float32),
+        node_feature=_optional(node_feature, np.float32),
         destination=derived.destination,
         train_destination=derived.train_destination,
         role=derived.split.role,
@@ -182,3 +179,15 @@ def events_in_memory(
         bipartite=bipartite,
         num_nodes=num_nodes,
     )
+
+
+def _optional(values: ArrayLike | None, dtype: DTypeLike) -> NDArray[Any] | None:
+    return None if values is None else np.asarray(values, dtype=dtype)
+
+
+def _require_fitting(t: NDArray[np.int64], *columns: NDArray[Any] | None) -> None:
+    """Raise `ValueError` for columns that are not as long as the times, or times in disorder."""
+    if any(len(column) != len(t) for column in columns if column is not None):
+        raise ValueError("src, dst, t, feature and label differ in length")
+    if np.any(t[1:] < t[:-1]):
+        raise ValueError("events are not in time order")
