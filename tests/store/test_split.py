@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stgnn.errors import InputError
-from stgnn.store.split import HELD_OUT, TEST, TRAIN, VALIDATION, Protocol, Split, split_events
+from stgnn.store.split import HELD_OUT, TEST, TRAIN, VALIDATION, Protocol, Split, require_parts, split_events
 from tests.streams import random_stream
 
 
@@ -44,6 +44,13 @@ def test_times_that_no_float_tells_apart_are_split_exactly() -> None:
     assert np.bincount(split.role).tolist() == [7, 1, 2]
 
 
+def test_shares_are_added_as_they_are_written() -> None:
+    """In floats 0.7 + 0.1 is less than 0.8, whose quantile of these times is exactly 8."""
+    zeros = np.zeros(11, np.int32)
+    split = split_events(zeros, zeros, np.arange(11), 1, Protocol(split=(0.7, 0.1, 0.2), new_nodes=0.0))
+    assert np.bincount(split.role).tolist() == [8, 1, 2]
+
+
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10**6), num_events=st.integers(4, 60), share=st.sampled_from([0.0, 0.2, 0.5]))
 def test_new_nodes_are_those_of_no_training_event(seed: int, num_events: int, share: float) -> None:
@@ -65,6 +72,26 @@ def test_the_drawn_nodes_follow_from_the_seed() -> None:
     first, again, other = (split_of(0, 200, 100, seed=seed, new_nodes=0.3)[0].new_node for seed in (1, 1, 2))
     assert np.array_equal(first, again) and not np.array_equal(first, other)
     assert first.sum() == other.sum() == int(0.3 * 8)
+
+
+@pytest.mark.parametrize("share, drawn", [(0.1, 10), (0.5, 20)])
+def test_new_nodes_are_a_share_of_all_nodes_drawn_among_those_met_later(share: float, drawn: int) -> None:
+    """A hundred nodes meet themselves in training, twenty of them again: no more than these can be drawn."""
+    node = np.concatenate([np.arange(100), np.tile(np.arange(80, 100), 3)[:43]]).astype(np.int32)
+    split = split_events(node, node, np.arange(143), 100, Protocol(new_nodes=share))
+    assert split.first_validation == 100
+    assert split.new_node.sum() == drawn == split.new_node[80:].sum()
+    np.testing.assert_array_equal(split.role[:100] == HELD_OUT, split.new_node)
+
+
+def test_a_stream_whose_training_events_all_touch_new_nodes_is_refused() -> None:
+    protocol = Protocol(new_nodes=0.9)
+    hub, others = np.zeros(30, np.int32), 1 + np.arange(30, dtype=np.int32) % 5
+    split = split_events(hub, others, np.arange(30), 6, protocol)
+    with pytest.raises(InputError, match="star: every training event touches a new node; lower `new_nodes`"):
+        require_parts(split, protocol, "star")
+    few = Protocol(new_nodes=0.2)  # one node: the hub is not it
+    require_parts(split_events(hub, others, np.arange(30), 6, few), few, "star")
 
 
 @pytest.mark.parametrize(
