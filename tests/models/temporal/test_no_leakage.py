@@ -97,6 +97,23 @@ def test_scores_of_earlier_batches_do_not_depend_on_what_comes_later(name, visib
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_scores_at_a_time_do_not_depend_on_events_of_that_time(name, stream, candidates):
+    """Nor on later ones of the same batch, though its earlier ones are seen."""
+    store = store_of(stream | {"label": np.zeros(EVENTS)})
+    bounds, t = EventStream(store, ALL, BATCH).bounds, stream["t"]
+    before = scored(model_of(name, store), store, candidates)
+    for number in (3, 5):
+        begin, end = bounds[number], bounds[number + 1]
+        time, count = np.unique(t[begin + BATCH // 3 : end], return_counts=True)
+        first, later = np.searchsorted(t, time[count > 1][0]), np.searchsorted(t, time[count > 1][0] + 1)
+        assert begin < first < later - 1 < end - 1
+        after = scored(model_of(name, store), store_of(changed_from(stream, first)), candidates)
+        same = slice(0, later - begin)
+        torch.testing.assert_close(after[number][same], before[number][same], rtol=1e-4, atol=1e-5)
+        assert not torch.equal(after[-1], before[-1])
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_order_of_candidates_means_nothing(name, stream, candidates):
     store = store_of(stream)
     order_Q = torch.tensor([2, 0, 3, 1])
