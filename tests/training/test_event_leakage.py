@@ -9,7 +9,7 @@ import torch
 
 from stgnn.distributed.world import World
 from stgnn.store.event_store import EventStore, open_event_store
-from stgnn.store.split import HELD_OUT, TRAIN
+from stgnn.store.split import HELD_OUT, TEST, TRAIN, VALIDATION
 from stgnn.store.write_events import write_events
 from stgnn.training.engine import train_run
 from stgnn.training.links import LinkPrediction, prepare
@@ -28,7 +28,7 @@ Columns = dict[str, np.ndarray]
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Two streams with the same training events; nothing else of them is the same but times and who is met later."""
+    """Two streams whose training events are the same, and of the others times and who is met after training."""
     folder, random = tmp_path_factory.mktemp("streams"), np.random.default_rng(0)
     columns: Columns = {
         "src": random.integers(0, USERS, EVENTS),
@@ -36,13 +36,13 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         "t": np.sort(random.integers(0, 450, EVENTS)),
         "feature": random.normal(size=(EVENTS, FEATURES)).astype(np.float32),
     }
+    columns["dst"][-1] = ITEMS  # met once, at the end
     first = write(folder / "first" / "stream.zarr", columns)
     second = write(folder / "second" / "stream.zarr", changed(columns, first, random))
     assert np.array_equal(first.role, second.role) and first.node == second.node
-    trained = first.role == TRAIN
-    for role in (first.role == HELD_OUT, first.role != HELD_OUT):
-        differs = (first.src != second.src) | (first.dst != second.dst)
-        assert (differs & role & ~trained).sum() > 30 and not differs[trained].any()
+    differs = (first.src != second.src) | (first.dst != second.dst)
+    assert not differs[first.role == TRAIN].any()
+    assert all(differs[first.role == role].sum() > 30 for role in (VALIDATION, TEST, HELD_OUT))
     return folder / "first" / "stream.zarr", folder / "second" / "stream.zarr"
 
 
@@ -58,10 +58,10 @@ def changed(columns: Columns, store: EventStore, random: np.random.Generator) ->
     trained, held_out = (np.flatnonzero(store.role == role) for role in (TRAIN, HELD_OUT))
     evaluated = np.flatnonzero((store.role != TRAIN) & (store.role != HELD_OUT))
     dst[evaluated] = random.permutation(dst[evaluated])
-    for event in held_out:
-        known, other = (dst, src) if store.new_node[store.src[event]] else (src, dst)
-        known[event] = random.choice(known[trained])
-        assert other[event] == columns["src" if other is src else "dst"][event]
+    of_new_source = store.new_node[store.src[held_out]]
+    dst[held_out[of_new_source]] = random.choice(dst[trained], of_new_source.sum())
+    src[held_out[~of_new_source]] = random.choice(src[trained], (~of_new_source).sum())
+    dst[held_out[of_new_source][0]] = ITEMS  # whom nobody meets in training
     feature[store.role != TRAIN] = random.normal(size=((store.role != TRAIN).sum(), FEATURES)) * 9
     return columns | {"src": src, "dst": dst, "feature": feature}
 
