@@ -45,12 +45,14 @@ def members(path: Path) -> list[str]:
     return [name for name in names if not Path(name).name.startswith("._")]
 
 
-def the_member(path: Path, ending: str) -> str:
-    """Return the full name of the archive's one member that ends in `ending`."""
+def the_member(path: Path, ending: str, option: str) -> str:
+    """Return the full name of the archive's one member that ends in `ending`, which the dataset's `option` gives."""
     names = members(path)
     found = [name for name in names if name == ending] or [name for name in names if name.endswith(ending)]
     if len(found) != 1:
-        raise InputError(path, f"{len(found)} members end in {ending!r} (members: {', '.join(names[:8])})")
+        problem = f"{len(found)} members end in {ending!r} (members: {', '.join(names[:8])})"
+        todo = f"say in the dataset's `options:` which is the one, as `{option}: <end of its name>`"
+        raise InputError(path, problem, todo)
     return found[0]
 
 

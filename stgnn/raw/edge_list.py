@@ -9,18 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stgnn.errors import InputError
-from stgnn.raw.checks import shown
-from stgnn.raw.edge_rows import EMPTY, LEFT_OUT, Layout, rows
+from stgnn.raw.edge_columns import Declared
+from stgnn.raw.edge_head import Head, read_head
+from stgnn.raw.edge_rows import Layout, rows
 from stgnn.raw.events import BLOCK_EVENTS, EventBlock, Events
-from stgnn.raw.numerals import UNITS, is_numeral
 from stgnn.raw.text_chunks import TextFile
 
 if TYPE_CHECKING:
     from stgnn.catalog import Dataset
-
-REST = "..."  # the last of a reader's columns: all further fields are edge features
-Line = tuple[int, list[str]]
 
 
 def edge_list(
@@ -29,42 +25,46 @@ def edge_list(
     columns: Sequence[str],
     *,
     bipartite: bool,
+    header: bool,
     separators: str = ",",
     comments: str = "",
     ids: int | None = None,
 ) -> Events:
     """Return the events in an edge list whose fields are `columns`.
 
-    The first of `separators` that the first line has is between the fields. Before the events there may be lines that
-    begin with one of `comments`, and one of names, which holds no number. Dataset options: `bipartite`; `columns` in
-    place of the reader's; `ids: text` where ids are words; `file_unit`, what the file's times count, and `time_unit`,
-    what they are wanted in (s), where they must be whole unless `round_times`; `labels: false` leaves labels out.
-    `ids`: every id is below it.
+    The first of `separators` that the first event has is between the fields. Before the events there may be lines
+    that begin with one of `comments`; where `header`, the first other line holds the columns' names. Dataset options:
+    `bipartite`, `header` and `columns` in place of the reader's; `ids: text` where ids are words; `file_unit`, what
+    the file's times count, and `time_unit`, what they are wanted in (s), where they must be whole unless
+    `round_times`; `labels: false` leaves labels out. `ids`: every id is below it.
     """
     options = dataset.options
-    wanted = tuple(options.get("columns", columns))
-    if options.get("labels") is False:
-        wanted = tuple(LEFT_OUT if name == "label" else name for name in wanted)
-    first, header, separator = _first_line(file, separators, comments)
-    file_unit, time_unit = options.get("file_unit", "s"), options.get("time_unit", "s")
-    layout = Layout(
+    declared = Declared.of(options.get("columns", columns), labels=options.get("labels", True))
+    header = options.get("header", header)
+    head = read_head(file, declared, header=header, separators=separators, comments=comments)
+    layout = _layout(dataset, file, head, ids)
+    return Events(
+        blocks=lambda: _blocks(layout),
+        bipartite=options.get("bipartite", bipartite),
+        feature=tuple(layout.columns[field].name for field in layout.features),
+        has_label=layout.has_label,
+        time_unit=layout.time_unit,
+        attributes=named(dataset),
+    )
+
+
+def _layout(dataset: Dataset, file: TextFile, head: Head, ids: int | None) -> Layout:
+    options = dataset.options
+    return Layout(
         file=file,
-        separator=separator,
-        columns=_resolved(file, wanted, first, header),
+        first=head.first,
+        separator=head.separator,
+        columns=head.columns,
         words=options.get("ids") == "text",
-        file_unit=file_unit,
-        time_unit=time_unit,
-        shift=UNITS[time_unit] - UNITS[file_unit],
+        file_unit=options.get("file_unit", "s"),
+        time_unit=options.get("time_unit", "s"),
         rounded=options.get("round_times", False),
         ids=ids,
-    )
-    return Events(
-        blocks=lambda: _blocks(layout, first[0]),
-        bipartite=options.get("bipartite", bipartite),
-        feature=tuple(layout.columns[field] for field in layout.features),
-        has_label="label" in layout.columns,
-        time_unit=time_unit,
-        attributes=named(dataset),
     )
 
 
@@ -74,71 +74,16 @@ def named(dataset: Dataset) -> dict[str, object]:
     return {"dataset": dataset.name, "title": dataset.title, "reader": dataset.reader, "files": files}
 
 
-def _first_line(file: TextFile, separators: str, comments: str) -> tuple[Line, list[str], str]:
-    """Return the first event's line number and fields, the names before it ([] if there are none), the separator."""
-    header: list[str] = []
-    for number, text in _texts(file):
-        separator = next((each for each in separators if each in text), separators[-1])
-        fields = text.split(separator)
-        if text.startswith(tuple(comments)):
-            continue
-        if header or any(is_numeral(field) for field in fields):
-            return (number, fields), header, separator
-        header = fields
-    raise InputError(file.path, f"{file.place(1)}: no events in the file", "retrieve it again")
-
-
-def _texts(file: TextFile) -> Iterator[tuple[int, str]]:
-    """Yield (number, text) of the lines that are not empty."""
-    for first, chunk in file.chunks():
-        number, start = first, 0
-        while (end := chunk.find(b"\n", start)) >= 0:
-            line = chunk[start:end].removesuffix(b"\r")
-            if line:
-                yield number, _decoded(file, number, line)
-            number, start = number + 1, end + 1
-
-
-def _decoded(file: TextFile, number: int, line: bytes) -> str:
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            file.path, f"{file.place(number)}: not UTF-8 text", "save the file as UTF-8"
-        ) from error
-
-
-def _resolved(file: TextFile, wanted: tuple[str, ...], first: Line, header: list[str]) -> tuple[str, ...]:
-    """Return what each field of a line is, from the reader's columns and the first event's fields."""
-    number, fields = first
-    fixed = wanted[:-1] if wanted[-1:] == (REST,) else wanted
-    extra = len(fields) - len(fixed)
-    if extra < 0 or (extra and fixed == wanted):
-        expected = f"{len(fixed)} ({', '.join(name or 'nothing' for name in fixed)})" + (
-            " or more" if fixed != wanted else ""
-        )
-        problem = (
-            f"{file.place(number)}: {len(fields)} fields in {shown(','.join(fields))}, expected {expected}"
-        )
-        raise InputError(file.path, problem, "retrieve the file again, or correct the option `columns`")
-    if extra == 1 and not fields[-1]:  # a list of features that is empty
-        return (*fixed, EMPTY)
-    names = [name.strip() for name in header[len(fixed) :]]
-    if len(names) != extra or len({*names, *fixed}) != len(fields):
-        names = [f"feature_{place}" for place in range(extra)]
-    return (*fixed, *names)
-
-
-def _blocks(layout: Layout, first_line: int) -> Iterator[EventBlock]:
-    """Yield the events from line `first_line` on."""
+def _blocks(layout: Layout) -> Iterator[EventBlock]:
+    """Yield the events from the first one's line on."""
     place = 0
     for line, text in layout.file.chunks():
-        skipped = first_line - line
+        skipped = layout.first - line
         if skipped > 0:
             lines = text.split(b"\n", skipped)
             if len(lines) <= skipped:
                 continue
-            line, text = first_line, lines[-1]
+            line, text = layout.first, lines[-1]
         block = rows(layout, line, text, place)
         place += len(block)
         yield from pieces(block)

@@ -20,16 +20,13 @@ from numpy.typing import NDArray
 
 from stgnn.errors import InputError
 from stgnn.raw.checks import shown
+from stgnn.raw.edge_columns import Column, Role
 from stgnn.raw.events import EventBlock
-from stgnn.raw.numerals import PLAIN, is_numeral, mend_unit, whole, whole_column
+from stgnn.raw.numerals import PLAIN, UNITS, is_numeral, mend_unit, whole, whole_column
 from stgnn.raw.text_chunks import TextFile
 
-LEFT_OUT, EMPTY, ROW = (
-    "-",
-    "",
-    "row",
-)  # columns of no value: not wanted, always empty, the event's own number from 1
-_NAMED = {"src", "dst", "time", "label", LEFT_OUT, EMPTY, ROW}  # every other column is an edge feature
+_NUMBERS = (Role.TIME, Role.LABEL, Role.ROW)
+_IDS = (Role.SRC, Role.DST)
 
 
 @dataclass(frozen=True)
@@ -37,19 +34,33 @@ class Layout:
     """What the lines of an edge list hold, and what its ids and times may be."""
 
     file: TextFile
+    first: int  # number of the first event's line
     separator: str
-    columns: tuple[str, ...]  # W: src, dst, time, label, one of the above, or a feature's name
+    columns: tuple[Column, ...]  # W
     words: bool  # ids are text, not whole numbers
     file_unit: str  # of the times in the file
     time_unit: str  # of the times wanted
-    shift: int  # decimals from the one to the other
     rounded: bool  # times need not be whole
     ids: int | None = None  # every id is below this, where that is known
 
     @property
+    def shift(self) -> int:
+        """Decimals from the file's unit of time to the one wanted."""
+        return UNITS[self.time_unit] - UNITS[self.file_unit]
+
+    @property
     def features(self) -> tuple[int, ...]:
         """The fields that are edge features, F of them."""
-        return tuple(field for field, name in enumerate(self.columns) if name not in _NAMED)
+        return self.fields(Role.FEATURE)
+
+    @property
+    def has_label(self) -> bool:
+        """Whether events have a label."""
+        return bool(self.fields(Role.LABEL))
+
+    def fields(self, *roles: Role) -> tuple[int, ...]:
+        """Return the fields of one of `roles`, in the order of the lines."""
+        return tuple(field for field, column in enumerate(self.columns) if column.role in roles)
 
 
 def rows(layout: Layout, line: int, text: bytes, first: int) -> EventBlock:
@@ -73,25 +84,25 @@ def quick_rows(layout: Layout, text: bytes, first: int) -> EventBlock | None:
     if numbers is None or others is None or not _sensible(layout, numbers, first):
         return None
     ids, feature_RF = others
-    src_R, dst_R = ids or (numbers["src"], numbers["dst"])
-    label_R = numbers["label"].astype(np.int8) if "label" in numbers else None
-    return EventBlock(src_R, dst_R, numbers["time"], label_R, feature_RF)
+    src_R, dst_R = ids or (numbers[Role.SRC], numbers[Role.DST])
+    label_R = numbers[Role.LABEL].astype(np.int8) if layout.has_label else None
+    return EventBlock(src_R, dst_R, numbers[Role.TIME], label_R, feature_RF)
 
 
 def _numbers(
     layout: Layout, text_C: NDArray[np.uint8], start_RW: NDArray[np.int64], end_RW: NDArray[np.int64]
-) -> dict[str, NDArray[np.int64]] | None:
-    """Return `[R]` each column of whole numbers by name; None if one is not plain, or an empty column is not empty."""
+) -> dict[Role, NDArray[np.int64]] | None:
+    """Return `[R]` each column of whole numbers by role; None if one is not plain, or an empty column is not empty."""
     numbers = {}
-    for field, name in enumerate(layout.columns):
-        start_R, end_R = start_RW[:, field], end_RW[:, field]
-        if name == EMPTY and (end_R > start_R).any():
+    for field, column in enumerate(layout.columns):
+        role, start_R, end_R = column.role, start_RW[:, field], end_RW[:, field]
+        if role is Role.EMPTY and (end_R > start_R).any():
             return None
-        if name in ("time", "label", ROW) or (name in ("src", "dst") and not layout.words):
-            column_R = whole_column(text_C, start_R, end_R, layout.shift if name == "time" else 0)
+        if role in _NUMBERS or (role in _IDS and not layout.words):
+            column_R = whole_column(text_C, start_R, end_R, layout.shift if role is Role.TIME else 0)
             if column_R is None:
                 return None
-            numbers[name] = column_R
+            numbers[role] = column_R
     return numbers
 
 
@@ -121,7 +132,7 @@ def _fields(text_C: NDArray[np.uint8], layout: Layout) -> tuple[NDArray[np.int64
 def _others(layout: Layout, text: bytes, count: int) -> tuple[Any, NDArray[np.float32] | None] | None:
     """Return what is not whole numbers: (ids if they are words, features `[R, F]`), each None where there are none."""
     types: dict[int, Any] = dict.fromkeys(layout.features, np.float64)
-    ids = [layout.columns.index(name) for name in ("src", "dst")] if layout.words else []
+    ids = [field for role in _IDS for field in layout.fields(role)] if layout.words else []
     types |= dict.fromkeys(ids, object)
     if not types:
         return None, None
@@ -144,12 +155,13 @@ def _others(layout: Layout, text: bytes, count: int) -> tuple[Any, NDArray[np.fl
     return (words or None, feature_RF) if np.isfinite(feature_RF).all() else None
 
 
-def _sensible(layout: Layout, numbers: dict[str, NDArray[np.int64]], first: int) -> bool:
+def _sensible(layout: Layout, numbers: dict[Role, NDArray[np.int64]], first: int) -> bool:
     """Whether ids are at least 0 and known, labels within int8, and rows numbered by themselves."""
     most = 10**PLAIN if layout.ids is None else layout.ids - 1
-    for name, column_R in numbers.items():
-        least, largest = {"label": (-128, 127), "time": (-(2**63), 2**63 - 1)}.get(name, (0, most))
-        if name == ROW:
+    bounds = {Role.LABEL: (-128, 127), Role.TIME: (-(2**63), 2**63 - 1)}
+    for role, column_R in numbers.items():
+        least, largest = bounds.get(role, (0, most))
+        if role is Role.ROW:
             if not np.array_equal(column_R, np.arange(first + 1, first + 1 + len(column_R))):
                 return False
         elif column_R.min(initial=least) < least or column_R.max(initial=least) > largest:
@@ -165,11 +177,11 @@ def plain_rows(layout: Layout, line: int, text: bytes, first: int) -> EventBlock
     ]
     kind = object if layout.words else np.int64
     return EventBlock(
-        src=np.array([event["src"] for event in events], dtype=kind),
-        dst=np.array([event["dst"] for event in events], dtype=kind),
-        t=np.array([event["time"] for event in events], dtype=np.int64),
-        label=np.array([event["label"] for event in events], np.int8) if "label" in layout.columns else None,
-        feature=_stacked([event["feature"] for event in events], layout) if layout.features else None,
+        src=np.array([event[Role.SRC] for event in events], dtype=kind),
+        dst=np.array([event[Role.DST] for event in events], dtype=kind),
+        t=np.array([event[Role.TIME] for event in events], dtype=np.int64),
+        label=np.array([event[Role.LABEL] for event in events], np.int8) if layout.has_label else None,
+        feature=_stacked([event[Role.FEATURE] for event in events], layout) if layout.features else None,
     )
 
 
@@ -183,18 +195,12 @@ def _lines(layout: Layout, line: int, text: bytes) -> Iterator[tuple[int, list[s
         raw = raw.removesuffix(b"\r")
         if not raw:
             continue
-        try:
-            fields = raw.decode("utf-8").split(layout.separator)
-        except UnicodeDecodeError as error:
-            raise InputError(
-                layout.file.path, f"{layout.file.place(number)}: not UTF-8 text", "save the file as UTF-8"
-            ) from error
+        found = layout.file.decoded(number, raw)
+        fields = found.split(layout.separator)
         if len(fields) != len(layout.columns):
-            raise InputError(
-                layout.file.path,
-                f"{layout.file.place(number)}: {len(fields)} fields, expected {len(layout.columns)}",
-                "give every line the same columns",
-            )
+            expected = f"expected {len(layout.columns)} as in line {layout.first}"
+            problem = f"{layout.file.place(number)}: {len(fields)} fields in {shown(found)}, {expected}"
+            raise InputError(layout.file.path, problem, "give every line the same columns")
         yield number, fields
 
 
@@ -204,23 +210,23 @@ class _Line:
     number: int
     fields: list[str]
 
-    def event(self, place: int) -> dict[str, Any]:
-        """Return the event's values by column, its features together."""
-        event: dict[str, Any] = {"feature": []}
-        for name, text in zip(self.layout.columns, self.fields, strict=True):
-            if name in ("src", "dst"):
-                event[name] = self._word(name, text) if self.layout.words else self._id(name, text)
-            elif name == "time":
-                event[name] = self._time(text)
-            elif name == "label":
-                event[name] = self._whole(name, text, -128, 127)
-            elif name == ROW:
+    def event(self, place: int) -> dict[Role, Any]:
+        """Return the event's values by role, its features together."""
+        event: dict[Role, Any] = {Role.FEATURE: []}
+        for column, text in zip(self.layout.columns, self.fields, strict=True):
+            name, role = column.name, column.role
+            if role in _IDS:
+                event[role] = self._word(name, text) if self.layout.words else self._id(name, text)
+            elif role is Role.TIME:
+                event[role] = self._time(text)
+            elif role is Role.LABEL:
+                event[role] = self._whole(name, text, -128, 127)
+            elif role is Role.ROW:
                 self._whole(name, text, place + 1, place + 1)
-            elif name == EMPTY:
-                if text:
-                    self._refuse("the last field", text, "nothing, as in the first line")
-            elif name != LEFT_OUT:
-                event["feature"].append(self._feature(name, text))
+            elif role is Role.FEATURE:
+                event[role].append(self._feature(name, text))
+            elif role is Role.EMPTY and text:
+                self._refuse(name, text, f"nothing, as in line {self.layout.first}")
         return event
 
     def _id(self, name: str, text: str) -> int:

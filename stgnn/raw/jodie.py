@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stgnn.raw.checks import the_file
-from stgnn.raw.edge_list import REST, edge_list
+from stgnn.raw.edge_columns import REST
+from stgnn.raw.edge_list import edge_list
 from stgnn.raw.events import Events
 from stgnn.raw.text_chunks import TextFile
 
@@ -25,4 +26,6 @@ def read_jodie(dataset: Dataset, folder: Path) -> Events:
     Users and items are numbered apart, both from 0. Times are seconds after the first event. F may be 0. The label
     says that the user's state changes after the event. Options: see `stgnn.raw.edge_list.edge_list`.
     """
-    return edge_list(dataset, TextFile(the_file(dataset, folder, "events")), COLUMNS, bipartite=True)
+    return edge_list(
+        dataset, TextFile(the_file(dataset, folder, "events")), COLUMNS, bipartite=True, header=True
+    )

@@ -6,6 +6,7 @@ Axes: F edge features.
 import json
 import math
 import re
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
@@ -41,13 +42,15 @@ class EventLine:
     def event(self) -> dict[str, Any]:
         """Return the line's object; `InputError` unless it is one, in UTF-8, with the keys of an event, each once."""
         try:
-            event = _decode(self.text.decode())
-        except UnicodeDecodeError:
-            self.refuse("not UTF-8 text", "save the file as UTF-8")
+            event = _decode(self.file.decoded(self.number, self.text))
         except json.JSONDecodeError as error:
             self.refuse(f"no whole JSON object: {error.msg} at character {error.pos}", "mend the line")
-        except (ValueError, RecursionError) as error:
-            self.refuse(str(error).splitlines()[0][:120], "mend the line")
+        except _NoEventError as error:
+            self.refuse(str(error), "mend the line")
+        except RecursionError:
+            self.refuse("brackets within brackets without end", "mend the line")
+        except ValueError:
+            self.refuse(f"a whole number of over {sys.get_int_max_str_digits()} digits", "mend the line")
         if not isinstance(event, dict):
             self.refuse(f"found {shown(event)}", "write one JSON object a line")
         for key in NEEDED:
@@ -142,16 +145,21 @@ def _finite(numbers: list[float]) -> bool:
     return not numbers or (min(numbers) >= -_MOST and max(numbers) <= _MOST)
 
 
+class _NoEventError(ValueError):
+    """What JSON allows and an event does not."""
+
+
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f"key {next(key for key in keys if keys.count(key) > 1)!r} is there twice")
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise _NoEventError(f"key {shown(twice)} is there twice")
     return found
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"found {name}, expected a finite number")
+    raise _NoEventError(f"found {name}, expected a finite number")
 
 
 _decode = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refuse_constant).decode

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stgnn.errors import InputError
-from stgnn.raw.checks import the_file
+from stgnn.raw.checks import shown, the_file
 from stgnn.raw.edge_list import named, pieces
 from stgnn.raw.events import EventBlock, Events
 from stgnn.raw.json_event import KINDS, EventLine
@@ -127,9 +127,10 @@ class _Stream:
             line.refuse(
                 "src and dst are not alike, one text and one a number", "say `bipartite: true` if rightly so"
             )
-        x = event.get("x")
-        features = len(x) if isinstance(x, list) else 0
-        return _Shape(frozenset(event), *kinds, dates=isinstance(event["t"], str), features=features)
+        x = event.get("x", [])
+        if not isinstance(x, list):
+            line.refuse(f"x: found {shown(x)}, expected a list of numbers")
+        return _Shape(frozenset(event), *kinds, dates=isinstance(event["t"], str), features=len(x))
 
     def blocks(self, shape: _Shape, has_label: bool) -> Iterator[EventBlock]:
         """Yield the events in the file's order."""

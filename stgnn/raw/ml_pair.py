@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from stgnn.errors import InputError
 from stgnn.raw.checks import find_file, the_file
 from stgnn.raw.edge_list import edge_list
-from stgnn.raw.edge_rows import LEFT_OUT, ROW
 from stgnn.raw.events import EventBlock, Events
 from stgnn.raw.npy_array import NpyArray, npy_array
 from stgnn.raw.text_chunks import TextFile
@@ -26,7 +25,7 @@ from stgnn.raw.text_chunks import TextFile
 if TYPE_CHECKING:
     from stgnn.catalog import Dataset
 
-COLUMNS = (LEFT_OUT, "src", "dst", "time", "label", ROW)
+COLUMNS = ("-", "src", "dst", "time", "label", "row")
 
 
 def read_ml_pair(dataset: Dataset, folder: Path) -> Events:
@@ -41,7 +40,7 @@ def read_ml_pair(dataset: Dataset, folder: Path) -> Events:
     node_path = find_file(dataset, folder, "node_features")
     node_IV = None if node_path is None else _whole(_matrix(node_path))
     ids = None if node_IV is None else len(node_IV)
-    events = edge_list(dataset, TextFile(csv), COLUMNS, bipartite=False, ids=ids)
+    events = edge_list(dataset, TextFile(csv), COLUMNS, bipartite=False, header=True, ids=ids)
     if not edge.shape[1]:
         return replace(events, node_feature=node_IV)
     return replace(

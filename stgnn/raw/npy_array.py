@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stgnn.errors import InputError
-from stgnn.raw.archive import opened, size_of, the_member
+from stgnn.raw.archive import opened, size_of
 from stgnn.raw.rows import real_number, stream_blocks
 
 
@@ -45,22 +45,22 @@ class NpyArray:
 
 
 def npy_array(path: Path, member: str | None = None) -> NpyArray:
-    """Return the array in a `.npy` file, or in the member of the zip archive `path` whose name ends in `member`."""
-    full = None if member is None else the_member(path, member)
-    with opened(path, full) as stream:
-        shape, fortran, dtype = _header(stream, path, full or "array")
+    """Return the array in a `.npy` file, or in the `member` of the zip archive `path`."""
+    name = member or "array"
+    with opened(path, member) as stream:
+        shape, fortran, dtype = _header(stream, path, name)
         header = stream.tell()
     if not real_number(dtype):
-        raise InputError(path, f"{full or 'array'}: items of type {dtype}", "expected integers or floats")
+        raise InputError(path, f"{name}: items of type {dtype}", "expected integers or floats")
     expected = header + math.prod(shape) * dtype.itemsize
-    found = size_of(path, full)
+    found = size_of(path, member)
     if found != expected or min(shape, default=0) < 0:
         raise InputError(
             path,
-            f"{full or 'array'}: {found} bytes, but shape {shape} needs {expected}",
+            f"{name}: {found} bytes, but shape {shape} needs {expected}",
             "retrieve the file again",
         )
-    return NpyArray(path, full, shape, dtype, fortran)
+    return NpyArray(path, member, shape, dtype, fortran)
 
 
 def _header(stream: io.BufferedIOBase, path: Path, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stgnn.errors import InputError
+from stgnn.raw.archive import the_member
 from stgnn.raw.checks import check_values, find_file, the_file
 from stgnn.raw.describe import check_times, described, times_without_dates
 from stgnn.raw.network import edges_among, sensor_list
@@ -113,10 +114,12 @@ def _pair(dataset: Dataset, folder: Path, archive: Path | None) -> tuple[NpyArra
         return npy_array(the_file(dataset, folder, "values")), npy_array(
             the_file(dataset, folder, "adjacency")
         )
-    return (
-        npy_array(archive, dataset.options.get("values", "node_values.npy")),
-        npy_array(archive, dataset.options.get("adjacency", "adj_mat.npy")),
+    members = {"values": "node_values.npy", "adjacency": "adj_mat.npy"}
+    values, adjacency = (
+        npy_array(archive, the_member(archive, dataset.options.get(option, usual), option))
+        for option, usual in members.items()
     )
+    return values, adjacency
 
 
 def _checked(dataset: Dataset, values: NpyArray, num_nodes: int) -> FeatureArray:

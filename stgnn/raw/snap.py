@@ -23,4 +23,4 @@ def read_snap(dataset: Dataset, folder: Path) -> Events:
     networks, whose rating then is an edge feature. The other options: see `stgnn.raw.edge_list.edge_list`.
     """
     file = TextFile(the_file(dataset, folder, "events"))
-    return edge_list(dataset, file, COLUMNS, bipartite=False, separators=",\t ", comments="#%")
+    return edge_list(dataset, file, COLUMNS, bipartite=False, header=False, separators=",\t ", comments="#%")

@@ -28,11 +28,20 @@ class TextFile:
         """Return how an error names a line."""
         return f"line {line}" if self.member is None else f"{self.member}, line {line}"
 
+    def decoded(self, line: int, text: bytes) -> str:
+        """Return the text of line `line`; `InputError` unless it is UTF-8."""
+        try:
+            return text.decode()
+        except UnicodeDecodeError as error:
+            raise InputError(
+                self.path, f"{self.place(line)}: not UTF-8 text", "save the file as UTF-8"
+            ) from error
+
     def chunks(self) -> Iterator[tuple[int, bytes]]:
         """Yield (number of the first line, bytes of whole lines), each chunk of about `CHUNK` bytes.
 
         Every line ends with a line break, the file's last one too where the file has none there. Raises `InputError`
-        for compressed data that are damaged and a byte that no text has.
+        for compressed data that are damaged, a byte that no text has, and line breaks that are none.
         """
         line = 1
         try:
@@ -54,6 +63,9 @@ class TextFile:
             raise InputError(
                 self.path, f"{self.place(line)}: a byte 0, so not UTF-8 text", "save the file as UTF-8"
             )
+        if first == 1 and b"\n" not in chunk and b"\r" in chunk.rstrip(b"\r"):
+            problem = f"{self.place(1)}: lines end with a carriage return alone, as on old Macs"
+            raise InputError(self.path, problem, "save the file with line feeds between its lines")
         if len(chunk) > LONGEST and not chunk.endswith(b"\n"):
             line = first + chunk.count(b"\n")
             raise InputError(self.path, f"{self.place(line)}: over {LONGEST >> 20} MB without a line break")

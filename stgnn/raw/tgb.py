@@ -30,8 +30,8 @@ def read_tgb(dataset: Dataset, folder: Path) -> Events:
     `-` leaves a column out. The other options: see `stgnn.raw.edge_list.edge_list`.
     """
     path = the_file(dataset, folder, "archive")
-    edges = the_member(path, dataset.options.get("member", ".csv"))
+    edges = the_member(path, dataset.options.get("member", ".csv"), "member")
     ignored = [name for name in members(path) if name != edges]
     if ignored:
         log.info("%s: reading %s only, not %s", path, edges, ", ".join(ignored))
-    return edge_list(dataset, TextFile(path, edges), COLUMNS, bipartite=False)
+    return edge_list(dataset, TextFile(path, edges), COLUMNS, bipartite=False, header=True)

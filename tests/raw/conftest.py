@@ -10,7 +10,9 @@ import pytest
 
 from stgnn.catalog import Dataset, RawFile
 from stgnn.raw import read
+from stgnn.raw.events import Events
 from stgnn.raw.signal import Signal
+from tests.raw.edges import Write
 
 
 def declare_dataset(
@@ -58,3 +60,18 @@ def read_json(tmp_path: Path) -> Callable[..., Signal]:
         return read(declare_dataset(reader, {"values": "values.json"}, options, **catalogue), tmp_path)
 
     return write_and_read
+
+
+@pytest.fixture
+def write(tmp_path: Path, declare: Callable[..., Dataset]) -> Write:
+    """Write `text` and read it with a reader of events; keyword arguments are its options."""
+
+    def write(reader: str, text: str | bytes, name: str = "events.csv", **options: Any) -> Events:
+        content = text.encode() if isinstance(text, str) else text
+        (tmp_path / name).write_bytes(content)
+        role = "archive" if reader == "tgb-zip" else "events"
+        events = read(declare(reader, {role: name}, options, kind="events"), tmp_path)
+        assert isinstance(events, Events)
+        return events
+
+    return write

@@ -77,42 +77,50 @@ def lines_of(content: bytes) -> list[str]:
 
 
 def table(
-    columns: list[str], separators: str = ",", comments: str = "", shift: int = 0, words: bool = False
+    columns: list[str],
+    separators: str = ",",
+    comments: str = "",
+    shift: int = 0,
+    words: bool = False,
+    named: bool = True,
 ) -> Any:
-    """The plain reader of lines of separated fields; `f` are features, `...` any number of them."""
+    """The plain reader of lines of separated fields; `f` are features, `...` any number of them.
+
+    The first line that is no comment holds names if `named`; every other one is an event.
+    """
 
     def plain(content: bytes) -> list[Event]:
-        events: list[Event] = []
-        width = named = 0
-        for line in lines_of(content):
-            if not width and comments and line[0] in comments:
-                continue
-            separator = next((each for each in separators if each in line), separators[-1])
-            if not width and not named and not any(NUMERAL.fullmatch(each) for each in line.split(separator)):
-                named = 1
-                continue
-            if not width:
-                chosen = separator
-            fields = line.split(chosen)
-            kinds = (
-                columns[:-1] + ["f"] * (len(fields) - len(columns) + 1) if columns[-1] == "..." else columns
-            )
-            if not width:
-                blank = columns[-1] == "..." and kinds.count("f") == 1 and not fields[-1]
-                width = len(fields)
-            assert len(fields) == width == len(kinds)
-            if blank:
-                assert not fields[-1]
-                kinds = kinds[:-1]
-            found = dict(zip(kinds, fields, strict=False))
-            ids = [found[end] if words else identity(exact(found[end], 0)) for end in ("src", "dst")]
-            assert all(each != "" for each in ids)
-            label = small(exact(found["label"], 0)) if "label" in kinds else None
-            assert "row" not in found or exact(found["row"], 0) == len(events) + 1
-            features = tuple(single(each) for kind, each in zip(kinds, fields, strict=False) if kind == "f")
-            events.append((*ids, exact(found["time"], shift), label, features))
-        assert events
-        return events
+        lines = lines_of(content)
+        names = ""
+        if named:
+            while (names := lines.pop(0))[0] in comments:
+                pass
+        while lines[0][0] in comments:
+            lines.pop(0)
+        separator = next((each for each in separators if each in lines[0]), separators[-1])
+        fixed = [kind for kind in columns if kind != "..."]
+        width = lines[0].count(separator) + 1
+        kinds = fixed + ["f"] * (width - len(fixed)) if "..." in columns else fixed
+        blank = "..." in columns and kinds.count("f") == 1 and lines[0].endswith(separator)
+        if named:
+            named_fields = names.split(separator)
+            assert len(named_fields) in (width, len(fixed) + ("..." in columns))
+            known = zip(fixed, named_fields, strict=False)
+            assert not any(NUMERAL.fullmatch(name) for kind, name in known if kind not in "f-")
+        return [event(line.split(separator), kinds, row, blank) for row, line in enumerate(lines, 1)]
+
+    def event(fields: list[str], kinds: list[str], row: int, blank: bool) -> Event:
+        assert len(fields) == len(kinds)
+        if blank:
+            assert not fields[-1]
+            kinds = kinds[:-1]
+        found = dict(zip(kinds, fields, strict=False))
+        ids = [found[end] if words else identity(exact(found[end], 0)) for end in ("src", "dst")]
+        assert all(each != "" for each in ids)
+        label = small(exact(found["label"], 0)) if "label" in kinds else None
+        assert "row" not in found or exact(found["row"], 0) == row
+        features = tuple(single(each) for kind, each in zip(kinds, fields, strict=False) if kind == "f")
+        return (*ids, exact(found["time"], shift), label, features)
 
     return plain
 
@@ -206,18 +214,19 @@ FORMATS = {
     "snap": Format(
         "snap-text", "messages.txt",
         b"# source target time\n" + text(lambda row: f"{row % 4} {row % 7} {1082040961 + row}"),
-        table(["src", "dst", "time"], ",\t ", "#%"),
+        table(["src", "dst", "time"], ",\t ", "#%", named=False),
     ),
     "snap-gz": Format(
         "snap-text", "messages.txt.gz",
         text(lambda row: f"{row % 4}\t{row % 7}\t{1082040961 + row}"),
-        table(["src", "dst", "time"], ",\t ", "#%"), pack=lambda content: gzip.compress(content, 1, mtime=0),
+        table(["src", "dst", "time"], ",\t ", "#%", named=False),
+        pack=lambda content: gzip.compress(content, 1, mtime=0),
     ),
     "bitcoin": Format(
         "snap-text", "otc.csv",
         b"from,to,feature,time\r\n" + text(lambda row: f"{row},{row % 7},{row - 5},{1289241911 + row}.{row:05d}\r"),
         table(["src", "dst", "f", "time"], ",\t ", "#%", 6),
-        {"columns": ["src", "dst", "rating", "time"], "time_unit": "us"},
+        {"columns": ["src", "dst", "rating", "time"], "header": True, "time_unit": "us"},
     ),
     "ml-pair": Format(
         "ml-pair", "ml_x.csv",
@@ -355,11 +364,18 @@ def test_a_broken_container_is_named_or_reads_as_the_whole_one(write: Any, name:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_the_line_named_is_the_broken_one(write: Any, name: str) -> None:
+@pytest.mark.parametrize("wrong", ["one number", "no number"])
+def test_the_line_named_is_the_broken_one(write: Any, name: str, wrong: str) -> None:
     form = FORMATS[name]
     lines = form.text.splitlines(keepends=True)
-    for number in range(len(lines) - ROWS + 2, len(lines) + 1):
-        content = b"".join([*lines[: number - 1], b"?" + lines[number - 1][1:], *lines[number:]])
-        if name != "ml-pair":  # whose first column is left out
-            with pytest.raises(InputError, match=rf"\bline {number}\b"):
-                events_of(write(form, form.pack(content)))
+    for number in range(len(lines) - ROWS + 1, len(lines) + 1):
+        line = lines[number - 1]
+        if wrong == "no number":
+            line = re.sub(rb"\d", b"?", line)
+        elif name == "ml-pair":  # whose first column is left out
+            line = line.replace(b",", b",?", 1)
+        else:
+            line = b"?" + line[1:]
+        content = b"".join([*lines[: number - 1], line, *lines[number:]])
+        with pytest.raises(InputError, match=rf"\bline {number}\b"):
+            events_of(write(form, form.pack(content)))

@@ -113,7 +113,8 @@ WRONG = {
     ),
     "no time": (EVENT | {"t": None}, "t: found None, expected a number or an ISO 8601 date"),
     "not a number": ('{"src": 3, "dst": 4, "t": NaN}', "found NaN, expected a finite number"),
-    "a huge number": ('{"src": 3, "dst": 4, "t": 1' + "0" * 5000 + "}", "Exceeds the limit"),
+    "a huge number": ('{"src": 3, "dst": 4, "t": 1' + "0" * 5000 + "}", "a whole number of over 4300 digits; mend"),
+    "brackets without end": ('{"src": ' + "[" * 10**5, "brackets within brackets without end; mend the line"),
 }  # fmt: skip
 
 
@@ -173,6 +174,25 @@ def test_features_up_to_the_largest_float32_are_finite(write: Write) -> None:
 def test_wrong_labels_are_named(write: Write, label: Any) -> None:
     with pytest.raises(InputError, match=r"line 2: label: found .*, expected a whole number in"):
         list(write(EVENT | {"label": 1}, EVENT | {"label": label}).blocks())
+
+
+FIRST = {
+    "no JSON": ("ann bob yesterday", "no whole JSON object"),
+    "no object": ("3", "found 3; write one JSON object a line"),
+    "no time": ({"src": 3, "dst": 4}, "no key 't'"),
+    "a word for a time": (EVENT | {"t": "yesterday"}, "t: 'yesterday' is no time"),
+    "half an id": (EVENT | {"src": 1.5}, "src: found 1.5, expected a whole number >= 0"),
+    "features that are no list": (EVENT | {"x": 5}, "x: found 5, expected a list of numbers"),
+    "a feature that is no number": (EVENT | {"x": ["5"]}, "x: found '5', expected finite numbers"),
+    "a label that is none": (EVENT | {"label": "x"}, "label: found 'x', expected a whole number"),
+}
+
+
+@pytest.mark.parametrize("mistake", FIRST)
+def test_a_broken_first_event_is_named(write: Write, mistake: str) -> None:
+    line, expected = FIRST[mistake]
+    with pytest.raises(InputError, match=f"log.jsonl: line 1: {expected}"):
+        list(write(line, EVENT).blocks())
 
 
 def test_half_a_character_is_no_name(write: Write) -> None:

@@ -52,7 +52,9 @@ def test_each_event_has_the_row_of_its_number(pair: Callable[..., Events]) -> No
 
 def test_features_stay_with_their_events_over_any_number_of_blocks(pair: Callable[..., Events]) -> None:
     count = BLOCK_EVENTS + 9
-    rows = "".join(f"{row},{row + 1},{row + 2},{row}.0,0.0,{row + 1}\n" for row in range(count))
+    rows = ",u,i,ts,label,idx\n" + "".join(
+        f"{row},{row + 1},{row + 2},{row}.0,0.0,{row + 1}\n" for row in range(count)
+    )
     edge = np.repeat(np.arange(count + 1.0)[:, None], 20, axis=1)
     blocks = list(pair(rows, edge).blocks())
     assert sum(len(block) for block in blocks) == count
@@ -62,6 +64,13 @@ def test_features_stay_with_their_events_over_any_number_of_blocks(pair: Callabl
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "an event for the names": ({"rows": ROWS.partition("\n")[2]},
+                               "ml_x.csv: line 1: found '0,1,3,0.0,0.0,1', expected the names of the columns; say"),
+    "a broken first event": ({"rows": ROWS.replace("0,1,3,0.0", "0,1,3,x")}, "ml_x.csv: line 2, time: found 'x'"),
+    "a first event without a number": ({"rows": ROWS.replace("0,1,3,0.0,0.0,1", "a,b,c,d,e,f")},
+                                       "ml_x.csv: line 2, src: found 'b', expected a whole number"),
+    "a first event cut short": ({"rows": ROWS.replace("0,1,3,0.0,0.0,1", "0,1,3")},
+                                "ml_x.csv: line 2: 3 fields in '0,1,3', expected 6 (-, src, dst, time, label, row)"),
     "a number out of turn": ({"rows": ROWS.replace("0.0,2", "0.0,2").replace("1.0,2", "1.0,7")},
                              "ml_x.csv: line 3, row: found '7', expected a whole number in 2..2"),
     "too few rows of features": ({"edge": EDGE[:3]}, "ml_x.npy: array: 3 rows, but ml_x.csv has more than 2 events"),

@@ -173,8 +173,10 @@ def test_a_clock_needs_a_start(declare: Declare, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "members, message",
     [
-        ({"node_values.npy": X}, r"0 members end in 'adj_mat.npy' \(members: node_values.npy\)"),
-        ({"a/node_values.npy": X, "b/node_values.npy": X}, "2 members end in 'node_values.npy'"),
+        ({"node_values.npy": X},
+         r"0 members end in 'adj_mat.npy' \(members: node_values.npy\); say in .* `adjacency: <end of its name>`"),
+        ({"a/node_values.npy": X, "b/node_values.npy": X},
+         "2 members end in 'node_values.npy' .*; say in the dataset's `options:` which is the one, as `values: <end"),
         ({"node_values.npy": b"\x93NUMPY\x03\x00rest", "adj_mat.npy": ADJACENCY}, "not a .npy array"),
         ({"node_values.npy": b"<html>", "adj_mat.npy": ADJACENCY}, "not a .npy array"),
         ({"node_values.npy": npy_bytes(X)[:-8], "adj_mat.npy": ADJACENCY}, r"node_values.npy: 1848 bytes, but shape"),
