@@ -185,4 +185,6 @@ def _not_found(dataset: Dataset, raw: RawFile, problems: list[str]) -> InputErro
     checksum = f" (sha256 {raw.sha256})" if raw.sha256 else ""
     note = f" ({dataset.note})" if dataset.note and raw.url is None else ""
     todo = f"put {raw.name}{checksum} into a folder and give that folder as mirror{note}"
+    if raw.own is not None:
+        todo = "correct its `path:` in the catalogue, or mend the file"
     return InputError(f"{dataset.name}/{raw.name}", ", ".join(problems), todo)

@@ -111,6 +111,25 @@ def test_a_file_of_ones_own_is_copied_again_when_it_changed(tmp_path: Path) -> N
     assert retrieve(dataset, "a.bin", tmp_path / "town").read_bytes() == b"new"
 
 
+@pytest.mark.parametrize(
+    "content, size, problem",
+    [
+        (None, None, r"own\.csv cannot be read \(No such file or directory\)"),
+        (b"", None, r"own\.csv is empty"),
+        (b"1,2\0", None, r"own\.csv is binary, not text"),
+        (b"1,2,3\n", 7, r"own\.csv has 6 bytes, expected 7"),
+    ],
+)
+def test_a_file_of_ones_own_that_is_wrong_is_mended_where_it_is(
+    tmp_path: Path, content: bytes | None, size: int | None, problem: str
+) -> None:
+    own = tmp_path / "own.csv"
+    if content is not None:
+        own.write_bytes(content)
+    message = refusal(declare(own.as_uri(), "a.csv", None, size), tmp_path / "town")
+    assert re.search(problem + r"; correct its `path:` in the catalogue, or mend the file$", message)
+
+
 def test_a_second_process_waits_for_the_first_and_finds_its_file(site: Site, tmp_path: Path) -> None:
     site.files["a.bin"] = BODY
     context = multiprocessing.get_context("fork")
