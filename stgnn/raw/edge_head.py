@@ -42,16 +42,16 @@ def read_head(file: TextFile, declared: Declared, *, header: bool, separators: s
     first = next(lines, None)
     last = first or named
     if last is None:
-        problem = f"{file.place(1)}: no events in the file"
-        raise InputError(file.path, problem, "check that it is the right one")
+        raise _Line(file, 1, "").error("no events in the file", "check that it is the right one")
     separator = next((each for each in separators if each in last.text), separators[-1])
     names = [] if named is None else _names(named, declared, separator)
     if first is None:
         raise last.error(f"no events in the file after {shown(last.text)}", "check that it is whole")
     fields = _fields(first, declared, separator, header)
     if named is not None and len(names) not in (len(fields), len(declared.columns) + declared.open_ended):
-        found = f"{len(names)} names in {shown(named.text)}"
-        problem = f"{found} for the {len(fields)} fields of line {first.number}"
+        problem = (
+            f"{len(names)} names in {shown(named.text)} for the {len(fields)} fields of line {first.number}"
+        )
         raise named.error(problem, "name each column, or all further features by one name")
     return Head(first.number, separator, declared.fitted(fields, names))
 

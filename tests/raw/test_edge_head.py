@@ -54,6 +54,23 @@ def test_a_broken_first_event_in_an_archive_is_named(tmp_path: Path, declare: Ca
         whole(events)
 
 
+@pytest.mark.parametrize(
+    "names, found", [(["a.csv", "b.csv"], "2 members end in '.csv'"), (["a.txt"], "0 members end")]
+)
+def test_which_member_of_an_archive_is_meant_must_be_clear(
+    tmp_path: Path, declare: Callable[..., Dataset], names: list[str], found: str
+) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, HEADER + "1,2,3,0\n")
+    with pytest.raises(
+        InputError, match=rf"{found}.*; say in the dataset's `options:` .* `member: <end of its n"
+    ):
+        read(declare("tgb-zip", {"archive": "x.zip"}, kind="events"), tmp_path)
+    chosen = declare("tgb-zip", {"archive": "x.zip"}, {"member": names[-1]}, kind="events")
+    assert isinstance(read(chosen, tmp_path), Events)
+
+
 NAMELESS = {
     "an event": ("4,0,0.0,0", "found '4,0,0.0,0', expected the names of the columns; say `header: false` in the cat"),
     "an event that is broken": ("4,x,y,z", "found '4,x,y,z', expected the names of the columns"),

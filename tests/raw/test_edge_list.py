@@ -263,3 +263,15 @@ def test_real_files_have_their_published_sizes(shared_data: Path, name: str) -> 
     assert (np.diff(block.t) >= 0).all()
     assert name != "jodie-wikipedia-edges" or (block.label is not None and block.label.sum() == 217)
     assert name != "bitcoin-otc" or events.feature == ("rating",)
+
+
+def test_bitcoin_s_copies_with_and_without_names_are_the_same_events(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    text = (shared_data / "events" / "soc-sign-bitcoinotc.csv").read_bytes().partition(b"\n")[2]
+    (tmp_path / "soc-sign-bitcoinotc.csv.gz").write_bytes(gzip.compress(text, 1))
+    bare = read(load_catalog()["bitcoin-otc-gz"], tmp_path)
+    copy = read(load_catalog()["bitcoin-otc"], shared_data / "events")
+    assert isinstance(bare, Events) and isinstance(copy, Events)
+    for name in ("src", "dst", "t", "feature"):
+        np.testing.assert_array_equal(getattr(whole(bare), name), getattr(whole(copy), name))
