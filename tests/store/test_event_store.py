@@ -144,6 +144,16 @@ def test_stores_can_be_pickled_on_disk_and_in_memory(tmp_path: Path) -> None:
         assert again.node == store.node and again.path == store.path
 
 
+@pytest.mark.parametrize("short", ["src", "dst", "feature", "label"])
+def test_arrays_that_do_not_fit_together_are_refused(short: str) -> None:
+    src, dst, t, feature, label = columns(15)
+    arrays = {"src": abs(src), "dst": dst, "t": np.sort(t), "feature": feature, "label": label}
+    with pytest.raises(ValueError, match="differ in length"):
+        events_in_memory(**arrays | {short: arrays[short][:-1]})
+    with pytest.raises(ValueError, match="not in time order"):
+        events_in_memory(**arrays | {"t": t})
+
+
 def test_mapped_files_are_searched_where_they_lie(tmp_path: Path) -> None:
     src, dst, t, feature, label = columns(13)
     store = write(tmp_path / "x.zarr", events_of(src, dst, t, feature, label))
