@@ -5,7 +5,6 @@ Parsed, never imported, as in `stgnn.fingerprint`: a study is checked without to
 
 import ast
 import copy
-import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -31,8 +30,8 @@ def classes_of(module: str) -> tuple[str, ...] | None:
 def settings_schema(dotted_path: str) -> dict[str, Any] | None:
     """Return a JSON schema of the settings, the keyword-only arguments, that a class takes.
 
-    Plain annotations (int, float, bool, str, None, `stgnn.models.base.PositiveInt`, unions of them, and Literal) are
-    checked, others are left to the class. None when the source does not tell: no Python source, or a base class
+    Plain annotations (int, float, bool, str, None, `stgnn.models.base.PositiveInt`, unions of them; a Literal alone)
+    are checked, others are left to the class. None when the source does not tell: no Python source, or a base class
     without one.
     """
     module, _, class_name = dotted_path.rpartition(".")
@@ -137,10 +136,23 @@ def _parsed(path: Path, source: bytes) -> ast.Module:
 def _schema_of(annotation: ast.expr | None) -> dict[str, Any]:
     """Return the JSON schema of an annotation; an empty one, which fits everything, where it is not plain."""
     text = ast.unparse(annotation).strip("'\"") if annotation else ""  # it may be quoted
-    choices = re.fullmatch(r"(?:typing\.)?Literal\[(.*)\]", text)
-    if choices:
-        return {"enum": list(ast.literal_eval(f"({choices[1]},)"))}
+    choices = _choices(text)
+    if choices is not None:
+        return {"enum": choices}
     names = [name.strip() for name in text.split("|")]
     types = [_SCHEMA_TYPES.get(name) for name in names]
     least = {"minimum": 1} if "PositiveInt" in names else {}
     return {} if None in types else {"type": types} | least
+
+
+def _choices(annotation: str) -> list[Any] | None:
+    """Return the values of a Literal; None where the annotation is no plain one."""
+    try:
+        found = ast.parse(annotation, mode="eval").body
+    except SyntaxError:
+        return None
+    if not isinstance(found, ast.Subscript) or ast.unparse(found.value) not in ("Literal", "typing.Literal"):
+        return None
+    items = found.slice.elts if isinstance(found.slice, ast.Tuple) else [found.slice]
+    values = [item.value if isinstance(item, ast.Constant) else ... for item in items]
+    return values if all(isinstance(value, str | int | None) for value in values) else None

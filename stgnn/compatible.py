@@ -54,7 +54,7 @@ def _check_kind(run: Mapping[str, Any], dataset: Dataset, path: Path) -> None:
 def _check_model(model: Mapping[str, Any], path: Path) -> None:
     """Raise `InputError` where a model's settings contradict each other."""
     found = worked_out(model["class"], "contradiction", model["settings"])
-    if found is not None:
+    if isinstance(found, tuple) and len(found) == 3:
         setting, problem, todo = found
         raise InputError(path, f"{model['name']}.{setting}: {problem}", todo)
 

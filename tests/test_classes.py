@@ -30,7 +30,9 @@ from torch.missing import Unknown
 from {top}.nn.cell import Cell
 class Plain(Cell):
     def __init__(self, shape, graph, *, a: int, b: "float | None" = None, c: bool | str = "", d: list[int], e,
-                 f: Literal["x", 2] = 2):
+                 f: Literal["x", 2] = 2,
+                 g: "Literal['x, y]',]" = "", h: Literal["a"] | Literal["b"] = "a", i: Literal[Mode.A] = 0,
+                 j: Literal[Literal["a"], "b"] = "a", k: Literal[b"x"] = b"x"):
         pass
 class Inherits(Plain):
     pass
@@ -54,6 +56,7 @@ def test_the_source_tells_which_settings_a_class_takes(tmp_path: Path, package: 
     assert plain["properties"] == {
         "a": {"type": ["integer"]}, "b": {"type": ["number", "null"]}, "c": {"type": ["boolean", "string"]},
         "d": {}, "e": {}, "f": {"enum": ["x", 2]},
+        "g": {"enum": ["x, y]"]}, "h": {}, "i": {}, "j": {}, "k": {},
     }  # fmt: skip
     assert plain["required"] == ["a", "d", "e"]
     assert settings_schema(f"{top}.own.Inherits") == settings_schema(f"{top}.again.Deep") == plain

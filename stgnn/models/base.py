@@ -133,8 +133,6 @@ class FittedForecaster(Forecaster):
     Buffers hold the result.
     """
 
-    uses_graph = False
-
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
         # What is fitted sets the buffers' sizes, so an unfitted model takes those of the checkpoint.
         for name, buffer in self.named_buffers(recurse=False):

@@ -32,6 +32,7 @@ class LastValue(FittedOnRows):
     """
 
     needs_past_target = True
+    uses_graph = False
 
     def fit(
         self,
@@ -52,6 +53,8 @@ class LastValue(FittedOnRows):
 
 class TrainMean(FittedOnRows):
     """Forecasts the mean of each graph node and feature over the training rows, nulls excluded."""
+
+    uses_graph = False
 
     mean_NF: Tensor  # scaled
 
@@ -90,6 +93,7 @@ class HistoricalAverage(FittedOnRows):
     """
 
     needs_dates = True
+    uses_graph = False
 
     mean_SNF: Tensor  # scaled; slot of the week = day of week * slots per day + slot of the day
 

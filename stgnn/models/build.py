@@ -99,13 +99,17 @@ def _check_settings(model_class: type[nn.Module], settings: Mapping[str, Any]) -
 def _named(expected: Any) -> str:
     if get_origin(expected) is Literal:
         return f"one of: {', '.join(map(str, get_args(expected)))}"
+    if get_origin(expected) in (Union, types.UnionType):
+        return " | ".join(map(_named, get_args(expected)))
+    if expected is types.NoneType:
+        return "None"
     return getattr(expected, "__name__", str(expected))
 
 
 def _is_of_type(value: Any, expected: Any) -> bool:
     """Check plain types, unions of them and literals; other annotations are left to the model."""
     if get_origin(expected) is Literal:
-        return value in get_args(expected)
+        return any(type(value) is type(choice) and value == choice for choice in get_args(expected))
     if get_origin(expected) in (Union, types.UnionType):
         return any(_is_of_type(value, member) for member in get_args(expected))
     if expected in (int, float) and isinstance(value, bool):  # a bool is an int to Python

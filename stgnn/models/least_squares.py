@@ -29,6 +29,8 @@ class LeastSquares(FittedOnWindows):
     Source: ordinary least squares, an autoregression of order T that all graph nodes share.
     """
 
+    uses_graph = False
+
     weight_MP: Tensor
 
     def __init__(self, shape: TaskShape, graph: Graph) -> None:

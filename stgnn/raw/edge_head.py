@@ -48,12 +48,18 @@ def read_head(file: TextFile, declared: Declared, *, header: bool, separators: s
     if first is None:
         raise last.error(f"no events in the file after {shown(last.text)}", "check that it is whole")
     fields = _fields(first, declared, separator, header)
-    if named is not None and len(names) not in (len(fields), len(declared.columns) + declared.open_ended):
+    columns = declared.fitted(fields, names)
+    wanted = sum(column.role is not Role.EMPTY for column in columns)
+    if named is not None and len(names) not in (
+        wanted,
+        len(fields),
+        len(declared.columns) + declared.open_ended,
+    ):
         problem = (
             f"{len(names)} names in {shown(named.text)} for the {len(fields)} fields of line {first.number}"
         )
         raise named.error(problem, "name each column, or all further features by one name")
-    return Head(first.number, separator, declared.fitted(fields, names))
+    return Head(first.number, separator, columns)
 
 
 @dataclass(frozen=True)

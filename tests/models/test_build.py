@@ -77,7 +77,7 @@ def test_a_class_that_is_no_forecaster_is_refused(shape, graph, own_package):
 def test_optional_settings_may_be_null_but_not_of_another_type(shape, graph, own_package):
     own = {"class": "ownmodels.scaled.Scaled"}
     build_model({**own, "settings": {"note": None}}, shape, graph)
-    with pytest.raises(InputError, match=r"settings.note: found 3, expected str \| None"):
+    with pytest.raises(InputError, match=r"settings.note: found 3, expected str \| None$"):
         build_model({**own, "settings": {"note": 3}}, shape, graph)
 
 

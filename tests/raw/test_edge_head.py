@@ -177,3 +177,8 @@ def test_line_breaks_of_old_macs_are_named(write: Write, reader: str, end: str) 
         InputError, match=r"events.csv: line 1: lines end with a carriage return alone.*; save th"
     ):
         write(reader, "1 2 3\r4 5 6" + end)
+
+
+def test_a_separator_behind_every_event_but_not_behind_the_names_is_no_field(write: Write) -> None:
+    events = whole(write("jodie-csv", "u,i,t,l\n1,2,3,0,\n2,3,4,0,\n"))
+    assert events.t.tolist() == [3, 4] and events.feature is None

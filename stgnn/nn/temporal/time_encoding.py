@@ -64,7 +64,7 @@ class _Cosine(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, d_phi: Tensor) -> tuple[None, None, Tensor, Tensor]:
         seconds, angle = ctx.saved_tensors
-        d_angle = angle.sin().mul_(d_phi).flatten(0, -2)
+        d_angle = angle.sin().mul_(d_phi).reshape(-1, angle.shape[-1])
         flat = seconds.flatten()
         d_frequency, d_phase = (torch.stack([flat, torch.ones_like(flat)]) @ d_angle).neg_().unbind()
         return None, None, d_frequency, d_phase

@@ -44,3 +44,9 @@ def test_float32_keeps_its_digits_over_years(days):
     exact.load_state_dict(encoding.state_dict())
     span = torch.randint(0, days * 86_400, (1500, 3))
     torch.testing.assert_close(encoding(span).double(), exact(span), atol=2e-6, rtol=0)
+
+
+def test_one_span_alone_has_an_encoding_and_gradients():
+    encoding = TimeEncoding(4).double()
+    encoding(torch.tensor(5)).sum().backward()
+    torch.testing.assert_close(encoding.frequency_M.grad, -5 * torch.sin(5 * encoding.frequency_M.detach()))
