@@ -49,15 +49,11 @@ def read_head(file: TextFile, declared: Declared, *, header: bool, separators: s
         raise last.error(f"no events in the file after {shown(last.text)}", "check that it is whole")
     fields = _fields(first, declared, separator, header)
     columns = declared.fitted(fields, names)
-    wanted = sum(column.role is not Role.EMPTY for column in columns)
-    if named is not None and len(names) not in (
-        wanted,
-        len(fields),
-        len(declared.columns) + declared.open_ended,
-    ):
-        problem = (
-            f"{len(names)} names in {shown(named.text)} for the {len(fields)} fields of line {first.number}"
-        )
+    filled = sum(column.role is not Role.EMPTY for column in columns)
+    some = len(declared.columns) + declared.open_ended  # one name for all further features
+    if named is not None and len(names) not in (filled, len(fields), some):
+        found = f"{len(names)} names in {shown(named.text)}"
+        problem = f"{found} for the {len(fields)} fields of line {first.number}"
         raise named.error(problem, "name each column, or all further features by one name")
     return Head(first.number, separator, columns)
 
@@ -95,9 +91,7 @@ def _names(line: _Line, declared: Declared, separator: str) -> list[str]:
             f"found {shown(line.text)}, expected the names of the columns",
             "say `header: false` in the catalogue if the file has no line of names",
         )
-    if not declared.allows(len(names)):
-        problem = f"{len(names)} names in {shown(line.text)}, expected {declared}"
-        raise line.error(problem, "name each column, or correct the option `columns`")
+    _require_width(line, declared, len(names), "names", "name each column")
     log.info("%s, %s names the columns: %s", line.file.path, line.file.place(line.number), shown(line.text))
     return names
 
@@ -110,7 +104,11 @@ def _fields(line: _Line, declared: Declared, separator: str, header: bool) -> li
             f"found {shown(line.text)}, expected an event, whose time is a number",
             "mend the line, or say `header: true` in the catalogue if it names the columns",
         )
-    if not declared.allows(len(fields)):
-        problem = f"{len(fields)} fields in {shown(line.text)}, expected {declared}"
-        raise line.error(problem, "mend the line, or correct the option `columns`")
+    _require_width(line, declared, len(fields), "fields", "mend the line")
     return fields
+
+
+def _require_width(line: _Line, declared: Declared, width: int, what: str, todo: str) -> None:
+    if not declared.allows(width):
+        problem = f"{width} {what} in {shown(line.text)}, expected {declared}"
+        raise line.error(problem, f"{todo}, or correct the option `columns`")

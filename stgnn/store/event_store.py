@@ -44,9 +44,7 @@ class EventStore:
     graph: TemporalCSR  # of all events
     train_graph: TemporalCSR  # of training events
     negatives: Mapping[str, NDArray[np.int32]]  # kind -> [validation and test events in order, Q]
-    fallbacks: Mapping[
-        str, NDArray[np.bool_]
-    ]  # kind -> [the same events] random for want of one of the kind?
+    fallbacks: Mapping[str, NDArray[np.bool_]]  # kind -> [the same events] random for want of one
     bipartite: bool
     num_nodes: int
     time_unit: str = "s"
